@@ -1,0 +1,227 @@
+"""The catalogue: every source and every target of the team, read from params.yaml.
+
+Each section of an entry is a unit of currency: DVC tracks `data`, `study` and the rest separately, so
+that another seed does not repeat the checks and another gate does not repeat the training.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from graft.errors import CatalogError
+
+Verdict = Literal["helps", "neutral", "hurts", "cannot-tell"]
+
+
+class Section(BaseModel):
+    """A frozen part of the catalogue; keys nobody knows are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class Checks(Section):
+    """Thresholds of the data checks."""
+
+    max_duplicate_share: float = Field(0.1, ge=0, le=1)
+    """Warning above this share of rows that occur more than once within a split."""
+    max_leaked_share: float = Field(0.0, ge=0, le=1)
+    """Error above this share of test rows that also occur in the training split."""
+    max_contaminated_share: float = Field(0.0, ge=0, le=1)
+    """Error above this share of target test rows that occur in the source's training data."""
+    max_near_duplicate_share: float = Field(0.2, ge=0, le=1)
+    """Warning above this share of images whose perceptual hash equals another image's."""
+    max_conflict_share: float = Field(0.01, ge=0, le=1)
+    """Warning above this share of rows whose identical input carries another label elsewhere."""
+    max_imbalance: float = Field(10.0, ge=1)
+    """Warning when the largest training class has more than this many times the rows of the smallest."""
+    min_image_side: int = Field(8, ge=1)
+    """Warning for images whose shorter side has fewer pixels."""
+    max_image_side: int = Field(8192, ge=1)
+    """Warning for images whose longer side has more pixels."""
+    min_characters: int = Field(1, ge=0)
+    """Error for texts with fewer characters (after stripping white space)."""
+    max_characters: int = Field(100_000, ge=1)
+    """Warning for texts with more characters."""
+    max_unknown_share: float = Field(0.1, ge=0, le=1)
+    """Warning above this share of unknown tokens."""
+
+
+class Data(Section):
+    """What the rows are and how they are divided."""
+
+    path: str
+    """A folder or file: parquet, CSV, JSON lines, an image folder, or a saved `datasets` directory."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Which column is which, as `image: scan`, where type and name do not tell."""
+    group: str | None = None
+    """Column whose values must not be on both sides of a split (patient, author, module)."""
+    labels_per_class: int | None = Field(None, ge=1)
+    """Labelled rows per class that the study may use; none means all training rows."""
+    test_share: float = Field(0.2, gt=0, lt=1)
+    """Share of rows for test, where the data has no test split of its own."""
+    validation_share: float = Field(0.1, gt=0, lt=1)
+    """Share of training rows for validation, where one is needed and the data has none."""
+    seed: int = 0
+    """Seed of the splits that Graft makes."""
+    checks: Checks = Checks()
+    """Thresholds of the data checks."""
+
+
+class Backbone(Section):
+    """The network: new from a `config`, or an existing `checkpoint` (a local folder), or a `hub` id."""
+
+    config: dict[str, Any] | None = None
+    """A transformers configuration with its `model_type`, for random weights."""
+    checkpoint: str | None = None
+    """A local folder with `config.json` and `model.safetensors`."""
+    hub: str | None = None
+    """A hub id such as `google-bert/bert-base-uncased`."""
+    revision: str | None = None
+    """Revision of the hub id."""
+    digest: str | None = None
+    """sha256 of the checkpoint's weights: a changed file at the same path is then noticed."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [name for name in ("config", "checkpoint", "hub") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of config, checkpoint, hub is needed, found {', '.join(given) or 'none'}")
+        if self.config is not None and "model_type" not in self.config:
+            raise ValueError("config needs a model_type, such as resnet or bert")
+        return self
+
+
+class Optimization(Section):
+    """How any training run goes: AdamW, linear warmup, cosine decay, clipped gradients."""
+
+    batch_size: int = Field(32, ge=1)
+    """Rows per optimizer step."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled weight decay, on trained matrices only."""
+    warmup_share: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps over which the learning rate rises."""
+    clip: float = Field(1.0, gt=0)
+    """Largest gradient norm."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Probability mass spread over the other classes."""
+
+
+class Pretraining(Optimization):
+    """How the source is trained; zero epochs take a checkpoint as it is."""
+
+    epochs: int = Field(10, ge=0)
+    """Passes over the source's training rows at the most."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak learning rate."""
+    patience: int = Field(3, ge=1)
+    """Epochs without a better validation loss after which training ends."""
+    seed: int = 0
+    """Seed of weights, order, masking and dropout."""
+    image_size: int = Field(32, ge=4)
+    """Side of the square that images are resized to, where the processor is made here."""
+    max_tokens: int = Field(64, ge=4)
+    """Tokens kept of a text."""
+    vocabulary_size: int = Field(4000, ge=100)
+    """Entries of a tokenizer trained here."""
+    mask_share: float = Field(0.15, gt=0, lt=1)
+    """Share of tokens to predict in masked language modelling."""
+
+
+class Study(Optimization):
+    """The search over strategies for one target."""
+
+    strategies: tuple[str, ...] = ("linear-probe", "top-1", "top-2", "top-half", "full", "lp-ft")
+    """Strategies to try; the scratch control always runs beside them."""
+    seeds: int = Field(3, ge=2)
+    """Seeds of each strategy, and models trained for the final comparison."""
+    learning_rates: tuple[float, ...] = Field((1e-3,), min_length=1)
+    """Peak learning rates to try, for the control as for the strategies."""
+    budget_steps: int = Field(100, ge=1)
+    """Optimizer steps of one trial."""
+    batch_size: int = Field(16, ge=1)
+    """Rows per optimizer step."""
+    folds: int = Field(5, ge=2)
+    """Folds of the selection where labels are few."""
+    few_labels: int = Field(50, ge=0)
+    """Below this many labels of the smallest class selection is by k-fold, from it on by a validation part."""
+    patience: int = Field(5, ge=1)
+    """Validation measurements without a better loss after which a trial ends (validation part only)."""
+    margin: float = Field(0.01, ge=0)
+    """Gain that matters: the verdict compares the interval of the gain with plus and minus this."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Coverage of every interval."""
+    resamples: int = Field(2000, ge=100)
+    """Bootstrap resamples."""
+
+
+class Gates(Section):
+    """The conditions under which a candidate becomes champion; a gate that cannot be evaluated has failed."""
+
+    verdicts: tuple[Verdict, ...] = ("helps",)
+    """Verdicts that may be promoted."""
+    min_gain: float = 0.0
+    """Least gain over the scratch control."""
+    max_forgetting: float | None = Field(None, ge=0)
+    """Most that the source's own metric may lose; none: not asked."""
+    max_ece: float | None = Field(None, ge=0, le=1)
+    """Largest expected calibration error after temperature scaling; none: not asked."""
+    non_inferiority_margin: float = Field(0.01, ge=0)
+    """The interval of the difference to the champion must lie above minus this, and its mean above zero."""
+
+
+class Source(Section):
+    """A dataset and a pretraining recipe, or an existing checkpoint; its product is a source checkpoint."""
+
+    problem: str
+    """What the source is trained to predict."""
+    data: Data
+    """The source's rows."""
+    backbone: Backbone
+    """The network."""
+    pretraining: Pretraining = Pretraining()
+    """How it is trained."""
+
+
+class Target(Section):
+    """A small labelled dataset, adapted from one source."""
+
+    source: str
+    """Name of the source."""
+    problem: str
+    """What is predicted."""
+    data: Data
+    """The target's rows."""
+    study: Study
+    """The search; `{}` takes every default."""
+    gates: Gates = Gates()
+    """When a candidate is promoted."""
+
+
+class Catalog(Section):
+    """Every source and target of the team."""
+
+    sources: dict[str, Source] = Field(default_factory=dict)
+    """Sources by name."""
+    targets: dict[str, Target] = Field(default_factory=dict)
+    """Targets by name."""
+
+    def source(self, name: str) -> Source:
+        """Return the source of that name; raises CatalogError naming the nearest."""
+        return _named(self.sources, name, "source")
+
+    def target(self, name: str) -> Target:
+        """Return the target of that name; raises CatalogError naming the nearest."""
+        return _named(self.targets, name, "target")
+
+
+def nearest(word: str, known: Iterator[str] | list[str]) -> str:
+    """Return a `did you mean` clause for `word`, or the known names when none is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known: {', '.join(names) or 'none yet'}"

@@ -1,0 +1,71 @@
+"""The one error tree. A message says what was found, where, what was expected and what to do.
+
+Exit codes are part of the interface: a script tells bad input (2) from a saved interruption (75)
+and from a fault worth another try (74) without reading a word.
+"""
+
+from collections.abc import Sequence
+
+
+class GraftError(Exception):
+    """Anything Graft raises on purpose."""
+
+    exit_code = 1
+
+
+class BadInput(GraftError):
+    """What was given cannot be used; trying again without a change cannot help.
+
+    `problems` lists everything that is wrong with the input, not only the first thing found.
+    """
+
+    exit_code = 2
+
+    def __init__(self, headline: str, problems: Sequence[str] = (), advice: str = "") -> None:
+        self.headline, self.problems, self.advice = headline, tuple(problems), advice
+        lines = [headline, *(f"  - {problem}" for problem in self.problems)]
+        super().__init__("\n".join([*lines, advice] if advice else lines))
+
+
+class CatalogError(BadInput):
+    """params.yaml, or a name looked up in it, is wrong."""
+
+
+class DataError(BadInput):
+    """A dataset cannot be read or does not hold what its problem needs."""
+
+
+class CheckFailed(BadInput):
+    """An expectation of severity `error` failed; nothing is trained on such data."""
+
+
+class CheckpointError(BadInput):
+    """A model folder is missing, damaged, or of another architecture."""
+
+
+class HubUnavailable(BadInput):
+    """A hub id was named where the hub cannot be reached."""
+
+
+class DiskFull(BadInput):
+    """The disk has no room for an output; what was half-written has been removed."""
+
+
+class RegistryError(BadInput):
+    """A model, version or alias does not exist, or a package does not verify."""
+
+
+class StoreUnfit(BadInput):
+    """A store cannot create objects conditionally, so it cannot hold a registry."""
+
+
+class Interrupted(GraftError):
+    """The process was asked to stop; its state is saved and the same command goes on from there."""
+
+    exit_code = 75
+
+
+class Transient(GraftError):
+    """A fault of the surroundings (network, lock, busy device) that another try may not meet."""
+
+    exit_code = 74

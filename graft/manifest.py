@@ -1,0 +1,137 @@
+"""Output folders that are whole or absent: written beside, listed by sha256, renamed into place."""
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from graft.errors import CheckpointError, DiskFull
+
+MANIFEST = "manifest.json"
+VERSIONED = ("graft", "torch", "transformers", "numpy", "pyarrow", "pillow", "great-expectations")
+
+
+def sha256(path: Path) -> str:
+    """Return the hex digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide a result."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_manifest(folder: Path, **facts: Any) -> None:
+    """Write `manifest.json`, the last file of a folder: digest of every other file, versions, `facts`."""
+    files = {
+        path.relative_to(folder).as_posix(): sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+    content = {"files": files, "versions": versions(), "written": datetime.now(UTC).isoformat(timespec="seconds")}
+    (folder / MANIFEST).write_text(json.dumps(content | facts, indent=2, sort_keys=True) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a folder; raises CheckpointError when there is none."""
+    try:
+        return dict(json.loads((folder / MANIFEST).read_text()))
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(
+            f"{folder}: no complete output here ({MANIFEST} is missing)",
+            advice="Run the stage that makes it again; an output without its manifest was never finished.",
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{folder / MANIFEST}: not readable as JSON ({error})") from None
+
+
+def verify_manifest(folder: Path) -> dict[str, Any]:
+    """Compare every file with its recorded digest and return the manifest; raises CheckpointError naming all that differ."""
+    manifest = read_manifest(folder)
+    found: list[str] = []
+    for name, expected in sorted(manifest["files"].items()):
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{path}: missing")
+        elif (actual := sha256(path)) != expected:
+            found.append(f"{path}: sha256 is {actual[:12]}, the manifest says {expected[:12]}")
+    if found:
+        raise CheckpointError(
+            f"{folder}: {len(found)} damaged file(s)",
+            found,
+            "Remove the folder and run its stage again, or restore it with `dvc checkout`.",
+        )
+    return manifest
+
+
+@contextmanager
+def whole_folder(folder: Path, **facts: Any) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`; on success its manifest is written and it takes the place of `folder`.
+
+    On any error nothing is left behind. `facts` go into the manifest; a caller that learns facts on the
+    way may put a mapping there and fill it. Raises DiskFull when the disk had no room.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        write_manifest(partial, **facts)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(folder, error) from error
+        raise
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def disk_full(path: Path, error: OSError) -> DiskFull:
+    """Return the DiskFull error for a failed write below `path`."""
+    near = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(near).free
+    return DiskFull(
+        f"{path}: the disk is full ({os.strerror(error.errno or errno.ENOSPC)}; {free / 1e6:.0f} MB free)",
+        advice="Nothing half-written was kept. Make room (`dvc gc`, `make clean`) and run the same command again.",
+    )
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(path, error) from error
+        raise
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Return a short digest of plain data, the same for equal data."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,0 +1,34 @@
+"""The environment, read in one place: `GRAFT_*` variables and nothing else."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are on this machine; never what a study does (that is params.yaml)."""
+
+    model_config = SettingsConfigDict(env_prefix="GRAFT_", frozen=True)
+
+    params: Path = Path("params.yaml")
+    """The catalogue."""
+    registry: str = "registry"
+    """Folder of the model registry."""
+    work: Path = Path(".graft")
+    """Scratch folder: training checkpoints, progress and outcomes of running steps."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where models run; `auto` takes a GPU when there is one."""
+    threads: int = 0
+    """CPU threads of a training step; 0 leaves the choice to torch."""
+    checkpoint_seconds: float = 30.0
+    """How often a training run saves its state, at the least."""
+    log_seconds: float = 5.0
+    """How often a running step prints a line when it is not on a terminal."""
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return Settings()

@@ -5,16 +5,18 @@ that another seed does not repeat the checks and another gate does not repeat th
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from graft.errors import CatalogError
 
 Verdict = Literal["helps", "neutral", "hurts", "cannot-tell"]
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class Section(BaseModel):
@@ -201,6 +203,9 @@ class Target(Section):
     """When a candidate is promoted."""
 
 
+Entry = TypeVar("Entry", bound=Section)
+
+
 class Catalog(Section):
     """Every source and target of the team."""
 
@@ -225,3 +230,109 @@ def nearest(word: str, known: Iterator[str] | list[str]) -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     return f"known: {', '.join(names) or 'none yet'}"
+
+
+def load(path: Path | None = None) -> Catalog:
+    """Read and validate the catalogue; raises CatalogError listing every problem at once.
+
+    Names of problems and strategies and references between entries are checked too, so that nothing
+    starts on a catalogue that cannot finish.
+    """
+    from graft.settings import settings
+
+    path = path or settings().params
+    raw = _parse(path)
+    try:
+        catalog = Catalog.model_validate(raw)
+    except ValidationError as error:
+        problems = [_explain(dict(problem), raw) for problem in error.errors()]
+        raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.") from None
+    if problems := list(_inconsistencies(catalog)):
+        raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.")
+    return catalog
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        raw = YAML(typ="safe").load(path.read_text())
+    except FileNotFoundError:
+        raise CatalogError(
+            f"{path}: there is no catalogue here",
+            advice="Run graft in the folder that holds params.yaml, or set GRAFT_PARAMS.",
+        ) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise CatalogError(f"{path}: expected the keys sources and targets, found {type(raw).__name__}")
+    return {key: value if value is not None else {} for key, value in raw.items()}
+
+
+def _explain(problem: dict[str, Any], raw: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            key = str(problem["loc"][-1])
+            section = _section_at(problem["loc"][:-1])
+            elsewhere = [name for name, field in section.model_fields.items() if key in _keys(field.annotation)]
+            if elsewhere:
+                return f"{place}: unknown key here; it belongs under '{elsewhere[0]}:'"
+            return f"{place}: unknown key; {nearest(key, list(section.model_fields))}"
+        case "missing" if problem["loc"][-1] == "study":
+            return f"{place}: missing; write `study: {{}}` to take every default"
+        case "missing":
+            return f"{place}: missing"
+        case "model_type" if problem["loc"][-1] == "data":
+            return f"{place}: expected a mapping, found {problem['input']!r}; write `data: {{path: {problem['input']}}}`"
+        case _:
+            return f"{place}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
+
+
+def _section_at(location: tuple[str | int, ...]) -> type[Section]:
+    """Return the model that validates the mapping at a location of the catalogue."""
+    section: type[Section] = Catalog
+    keys = [location[0], *location[2:]] if location else []  # what the user named it says nothing about its model
+    for key in keys:
+        field = section.model_fields.get(str(key))
+        section = next(_models(field.annotation), section) if field else section
+    return section
+
+
+def _models(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _keys(annotation: Any) -> set[str]:
+    return {key for model in _models(annotation) for key in model.model_fields}
+
+
+def _inconsistencies(catalog: Catalog) -> Iterator[str]:
+    from graft.problems import PROBLEMS
+    from graft.strategies import STRATEGIES
+
+    entries = [("sources", catalog.sources), ("targets", catalog.targets)]
+    for kind, named in entries:
+        for name, entry in named.items():
+            if not NAME.fullmatch(name):
+                yield f"{kind}.{name}: a name is lower-case letters, digits, '-' and '_', beginning with a letter or digit"
+            if entry.problem not in PROBLEMS:
+                yield f"{kind}.{name}.problem: unknown problem '{entry.problem}'; {nearest(entry.problem, list(PROBLEMS))}"
+    for name, target in catalog.targets.items():
+        if target.source not in catalog.sources:
+            yield f"targets.{name}.source: unknown source '{target.source}'; {nearest(target.source, list(catalog.sources))}"
+        elif (ours := PROBLEMS.get(target.problem)) and (theirs := PROBLEMS.get(catalog.sources[target.source].problem)):
+            if ours.modality != theirs.modality:
+                yield f"targets.{name}: {target.problem} reads {ours.modality}, its source '{target.source}' reads {theirs.modality}"
+        for strategy in target.study.strategies:
+            if strategy not in STRATEGIES or strategy == "scratch":
+                known = [known for known in STRATEGIES if known != "scratch"]
+                yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {nearest(strategy, known)}"
+
+
+def _named(entries: Mapping[str, Entry], name: str, kind: str) -> Entry:
+    try:
+        return entries[name]
+    except KeyError:
+        raise CatalogError(f"params.yaml: no {kind} '{name}'; {nearest(name, list(entries))}") from None

@@ -1,0 +1,67 @@
+"""What a problem knows: columns, processor, batches, loss, predictions, metrics.
+
+Problem modules import torch and transformers inside their functions: the catalogue and the data checks
+read names and columns from here and must start quickly, also on machines without a training stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import torch
+
+    from graft.catalog import Pretraining
+
+Batch = dict[str, "torch.Tensor"]
+Modality = Literal["image", "text"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows after the processor, before batching.
+
+    `features` are per-row arrays: uint8 (channels, height, width) for images, token ids (length,) for
+    text. `labels` are class indices (rows,), or None where the problem has none.
+    """
+
+    features: Sequence[np.ndarray]
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+class Problem(Protocol):
+    """One kind of prediction. A new one is a file beside this and a line in `PROBLEMS`."""
+
+    name: str
+    modality: Modality
+    columns: tuple[str, ...]
+    """Canonical columns a row must have, such as `image` and `label`."""
+    metric: str
+    """The headline metric: a key of what `measure` returns."""
+    higher_is_better: bool
+    auto_model: str
+    """The transformers class that adds this problem's head to a backbone."""
+
+    def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
+        """Return a new processor (image processor or tokenizer) fitted on the source's training rows."""
+
+    def encode(self, table: pa.Table, processor: Any) -> Examples:
+        """Return the rows of a canonical table as `Examples`."""
+
+    def collate(
+        self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator | None
+    ) -> Batch:
+        """Return the model's keyword arguments for some rows; `generator` draws what training draws at random."""
+
+    def loss(self, logits: torch.Tensor, batch: Batch, smoothing: float) -> torch.Tensor:
+        """Return the mean loss of a batch."""
+
+    def measure(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """Return every metric of logits (rows, classes) against labels (rows,)."""

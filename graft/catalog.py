@@ -129,8 +129,6 @@ class Pretraining(Optimization):
     """Tokens kept of a text."""
     vocabulary_size: int = Field(4000, ge=100)
     """Entries of a tokenizer trained here."""
-    mask_share: float = Field(0.15, gt=0, lt=1)
-    """Share of tokens to predict in masked language modelling."""
 
 
 class Study(Optimization):
@@ -282,7 +280,9 @@ def _explain(problem: dict[str, Any], raw: dict[str, Any]) -> str:
         case "missing":
             return f"{place}: missing"
         case "model_type" if problem["loc"][-1] == "data":
-            return f"{place}: expected a mapping, found {problem['input']!r}; write `data: {{path: {problem['input']}}}`"
+            return (
+                f"{place}: expected a mapping, found {problem['input']!r}; write `data: {{path: {problem['input']}}}`"
+            )
         case _:
             return f"{place}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
 
@@ -322,7 +322,9 @@ def _inconsistencies(catalog: Catalog) -> Iterator[str]:
     for name, target in catalog.targets.items():
         if target.source not in catalog.sources:
             yield f"targets.{name}.source: unknown source '{target.source}'; {nearest(target.source, list(catalog.sources))}"
-        elif (ours := PROBLEMS.get(target.problem)) and (theirs := PROBLEMS.get(catalog.sources[target.source].problem)):
+        elif (ours := PROBLEMS.get(target.problem)) and (
+            theirs := PROBLEMS.get(catalog.sources[target.source].problem)
+        ):
             if ours.modality != theirs.modality:
                 yield f"targets.{name}: {target.problem} reads {ours.modality}, its source '{target.source}' reads {theirs.modality}"
         for strategy in target.study.strategies:

@@ -44,7 +44,11 @@ class Progress:
             self._bar.update(self._task, completed=done, message=message)
         elif finished or now - self._logged >= settings().log_seconds:
             seconds = now - self._started
-            print(f"{self.stage}: {done}/{self.total} {self.unit}, {message}, {seconds:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"{self.stage}: {done}/{self.total} {self.unit}, {message}, {seconds:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
             self._logged = now
         if finished or now - self._written >= 0.5:
             state = {"stage": self.stage, "done": done, "total": self.total, "message": message}

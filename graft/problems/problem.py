@@ -44,7 +44,7 @@ class Problem(Protocol):
     columns: tuple[str, ...]
     """Canonical columns a row must have, such as `image` and `label`."""
     metric: str
-    """The headline metric: a key of what `measure` returns."""
+    """The headline metric: a key of what `measure` returns, or `loss`."""
     higher_is_better: bool
     auto_model: str
     """The transformers class that adds this problem's head to a backbone."""
@@ -56,12 +56,15 @@ class Problem(Protocol):
         """Return the rows of a canonical table as `Examples`."""
 
     def collate(
-        self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator | None
+        self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool
     ) -> Batch:
-        """Return the model's keyword arguments for some rows; `generator` draws what training draws at random."""
+        """Return the model's inputs and `labels` for some rows; `generator` makes every random draw."""
 
-    def loss(self, logits: torch.Tensor, batch: Batch, smoothing: float) -> torch.Tensor:
-        """Return the mean loss of a batch."""
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Return the mean loss over what `weigh` counts."""
+
+    def weigh(self, labels: torch.Tensor) -> int:
+        """Return how many predictions of a batch the loss is the mean of."""
 
     def measure(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Return every metric of logits (rows, classes) against labels (rows,)."""
+        """Return every metric but the loss of logits (rows, classes) against labels (rows,)."""

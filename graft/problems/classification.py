@@ -1,0 +1,38 @@
+"""What every classification shares, whatever its inputs are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class Classification:
+    """Loss and metrics of one label out of several."""
+
+    metric = "accuracy"
+    higher_is_better = True
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Return the mean cross-entropy in nats."""
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+
+    def weigh(self, labels: torch.Tensor) -> int:
+        """Return the number of rows."""
+        return len(labels)
+
+    def measure(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """Return accuracy and macro-F1."""
+        import torch
+        from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+
+        scores, truth = torch.from_numpy(logits), torch.from_numpy(labels)
+        classes = logits.shape[1]
+        return {
+            "accuracy": float(multiclass_accuracy(scores, truth, num_classes=classes, average="micro")),
+            "macro_f1": float(multiclass_f1_score(scores, truth, num_classes=classes, average="macro")),
+        }

@@ -1,0 +1,72 @@
+"""Image classification: one of several labels for an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from graft.problems.classification import Classification
+from graft.problems.problem import Batch, Examples, Modality
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+
+    from graft.catalog import Pretraining
+
+
+class ImageClassification(Classification):
+    """Images in, one label out."""
+
+    name = "image-classification"
+    modality: Modality = "image"
+    columns = ("image", "label")
+    auto_model = "AutoModelForImageClassification"
+
+    def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
+        """Return an image processor that resizes and normalises by the training pixels' mean and deviation."""
+        import numpy as np
+        from transformers import ViTImageProcessorPil
+
+        channels = int(config.get("num_channels", 3))
+        size = {"height": recipe.image_size, "width": recipe.image_size}
+        raw = ViTImageProcessorPil(size=size, image_mean=[0.0] * channels, image_std=[1.0] * channels)
+        pixels = np.stack(self.encode(table.slice(0, 2000), raw).features).astype(np.float64) / 255
+        return ViTImageProcessorPil(
+            size=size,
+            image_mean=[round(float(mean), 6) for mean in pixels.mean(axis=(0, 2, 3))],
+            image_std=[round(max(float(spread), 1e-3), 6) for spread in pixels.std(axis=(0, 2, 3))],
+        )
+
+    def encode(self, table: pa.Table, processor: Any) -> Examples:
+        """Return resized uint8 pixels (channels, height, width); they are normalised batch by batch, at a quarter of the memory."""
+        import numpy as np
+
+        from graft.reading import open_image
+
+        mode = "L" if len(processor.image_mean) == 1 else "RGB"
+        images = [open_image(cell).convert(mode) for cell in table["image"].to_pylist()]
+        features = []
+        for start in range(0, len(images), 256):
+            chunk = processor(images[start : start + 256], do_rescale=False, do_normalize=False, return_tensors="np")
+            features.extend(chunk["pixel_values"])
+        labels = np.asarray(table["label"], dtype=np.int64) if "label" in table.column_names else None
+        return Examples(features, labels)
+
+    def collate(
+        self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool
+    ) -> Batch:
+        """Return `pixel_values` (rows, channels, height, width), normalised as the processor would, and `labels`."""
+        import numpy as np
+        import torch
+
+        pixels = torch.from_numpy(np.stack([examples.features[row] for row in rows])).float()
+        if processor.do_rescale:
+            pixels *= processor.rescale_factor
+        if processor.do_normalize:
+            mean, spread = (torch.tensor(value)[:, None, None] for value in (processor.image_mean, processor.image_std))
+            pixels = (pixels - mean) / spread
+        batch = {"pixel_values": pixels}
+        if examples.labels is not None:
+            batch["labels"] = torch.from_numpy(examples.labels[list(rows)])
+        return batch

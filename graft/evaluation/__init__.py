@@ -1,0 +1,1 @@
+"""What a study's winner is worth on test data: gain, verdict, calibration, forgetting, cost."""

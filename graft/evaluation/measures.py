@@ -1,0 +1,96 @@
+"""metrics.json: every number of one evaluation under one flat roof."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graft.evaluation.arms import Arm
+from graft.evaluation.bootstrap import compare
+from graft.evaluation.calibration import expected_calibration_error, fit_temperature, softmax
+from graft.evaluation.forgetting import Forgetting
+from graft.evaluation.verdict import decide
+
+if TYPE_CHECKING:
+    from graft.catalog import Study
+    from graft.problems import Problem
+
+
+def fitted_temperature(validation: Path) -> float:
+    """Return the temperature fitted on the winner's out-of-fold predictions (validation.parquet of a run)."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(validation, columns=["label", "logits"])
+    if table.num_rows == 0:
+        return 1.0
+    return fit_temperature(np.asarray(table["logits"].to_pylist()), np.asarray(table["label"]))
+
+
+def summarise(
+    study: Mapping[str, Any],
+    settings: Study,
+    problem: Problem,
+    winner: Arm,
+    control: Arm,
+    forgetting: Forgetting,
+    temperature: float,
+) -> dict[str, Any]:
+    """Return the content of metrics.json, JSON-ready: what is not a number is None.
+
+    `transfer`, `scratch` and `gain` are means over seeds with the ends of their bootstrap intervals;
+    calibration is that of the packaged model, the first seed's.
+    """
+    found = compare(
+        winner.correct,
+        control.correct,
+        resamples=settings.resamples,
+        confidence=settings.confidence,
+        seed=int(study["seeds"][0]),
+    )
+    probabilities, calibrated = softmax(winner.logits[0]), softmax(winner.logits[0], temperature)
+    chosen = study["winner"]
+    return plain(
+        {
+            **{key: study[key] for key in ("target", "source", "problem", "metric")},
+            **_spread("transfer", found.ours),
+            **_spread("scratch", found.theirs),
+            **_spread("gain", found.gain),
+            "verdict": decide(found.gain.low, found.gain.high, settings.margin),
+            "margin": settings.margin,
+            "confidence": settings.confidence,
+            "macro_f1": winner.mean(problem, "macro_f1"),
+            "macro_f1_scratch": control.mean(problem, "macro_f1"),
+            **{key: chosen[key] for key in ("strategy", "learning_rate", "trained_groups", "trained_parameters")},
+            "parameters": sum(group["parameters"] for group in study["groups"]),
+            "source_metric": forgetting.metric,
+            "source_before": forgetting.before,
+            "source_after": forgetting.after,
+            "forgetting": forgetting.loss_of_skill,
+            "ece": expected_calibration_error(probabilities, winner.labels),
+            "ece_calibrated": expected_calibration_error(calibrated, winner.labels),
+            "temperature": temperature,
+            "trials": sum(candidate["trials"] for candidate in study["candidates"]),
+            **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
+            "test_rows": len(winner.labels),
+            "seed": study["seeds"][0],
+        }
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return nested data as JSON can hold it: NumPy scalars as numbers, NaN and infinities as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _spread(name: str, interval: Any) -> dict[str, float]:
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

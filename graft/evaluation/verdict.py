@@ -1,0 +1,71 @@
+"""The verdict: what an interval of the gain says, given the gain that matters."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from graft.catalog import Verdict
+
+# 0.71 - 0.70 is 0.010000000000000009: rounding noise must not lift a gain over a margin of 0.01.
+DIGITS = 12
+
+HEADLINE: dict[Verdict, str] = {
+    "helps": "Transfer helps",
+    "neutral": "Transfer makes no difference",
+    "hurts": "Transfer hurts",
+    "cannot-tell": "Cannot tell yet",
+}
+
+
+def decide(low: float, high: float, margin: float) -> Verdict:
+    """Return the verdict of an interval of the gain; an interval that is not a number cannot tell.
+
+    An end that lies exactly on the margin is not beyond it: [margin, margin] is neutral.
+    """
+    if math.isnan(low) or math.isnan(high):
+        return "cannot-tell"
+    low, high, margin = round(low, DIGITS), round(high, DIGITS), round(margin, DIGITS)
+    if low > high:
+        raise ValueError(f"an interval from {low} to {high} ends before it begins")
+    if low > margin:
+        return "helps"
+    if high < -margin:
+        return "hurts"
+    if low >= -margin and high <= margin:
+        return "neutral"
+    return "cannot-tell"
+
+
+def sentence(metrics: Mapping[str, Any]) -> str:
+    """Return the verdict in one sentence for someone who reads nothing else."""
+    metric = str(metrics["metric"]).replace("_", "-")
+    gain, low, high = (signed(100 * metrics[key]) for key in ("gain", "gain_low", "gain_high"))
+    margin, confidence = 100 * metrics["margin"], f"{100 * metrics['confidence']:.0f} %"
+    between = f"({confidence} interval {low} to {high})"
+    match metrics["verdict"]:
+        case "helps":
+            return (
+                f"Starting from {metrics['source']} gives {gain} points of {metric} over training from scratch "
+                f"{between}: all of the interval lies above the margin of {margin:g}."
+            )
+        case "hurts":
+            return (
+                f"Starting from {metrics['source']} changes {metric} by {gain} points against training from "
+                f"scratch {between}: all of the interval lies below the margin of −{margin:g}. Train from scratch."
+            )
+        case "neutral":
+            return (
+                f"Starting from {metrics['source']} changes {metric} by {gain} points {between}: all of the "
+                f"interval lies within ±{margin:g} of zero, so training from scratch is as good."
+            )
+        case _:
+            return (
+                f"The gain from {metrics['source']} is {gain} points of {metric} {between}, too wide for an "
+                f"answer at a margin of {margin:g}: more test rows or more seeds would narrow it."
+            )
+
+
+def signed(number: float, digits: int = 1) -> str:
+    """Return a number with its sign, a true minus, and no sign where it rounds to zero."""
+    text = f"{number:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")

@@ -1,0 +1,16 @@
+"""Versions, aliases, decisions, history, rollback. Listing needs no torch: what loads a model imports it late."""
+
+from graft.registry.prediction import Prediction, predict
+from graft.registry.publication import Candidate, Decision, publish
+from graft.registry.registry import Registry, Verification, open_registry
+
+__all__ = [
+    "Candidate",
+    "Decision",
+    "Prediction",
+    "Registry",
+    "Verification",
+    "open_registry",
+    "predict",
+    "publish",
+]

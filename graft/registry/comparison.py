@@ -1,0 +1,86 @@
+"""Candidate and champion on the same test rows, none of which either was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graft.errors import RegistryError
+from graft.registry.package import Package, load
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TestRows = Callable[[], tuple["pa.Table", Sequence[str]]]
+"""Reads the target's test rows anew: a canonical table and the hash of each row."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Who was right about which row, and how the rows came together."""
+
+    candidate: tuple[bool, ...]
+    champion: tuple[bool, ...]
+    excluded: int
+    """Test rows left out because one of the two was trained on them."""
+    predicted: int
+    """Rows that the champion had not seen before and predicted for this comparison."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One test row: its hash, its true label and the label that was predicted."""
+
+    hash: str
+    truth: str
+    predicted: str
+
+
+def pair(candidate: Package, champion: Package, test_rows: TestRows) -> Pairs:
+    """Return both packages' results on the candidate's test rows; raises RegistryError where that cannot be had.
+
+    Labels are compared by name, since their order may have changed. The candidate's data is the newer one, so
+    its labels are the truth for both. Rows that the champion's stored predictions lack are predicted by it.
+    """
+    if candidate.facts["problem"] != champion.facts["problem"]:
+        raise RegistryError(f"the champion is for {champion.facts['problem']}, this is {candidate.facts['problem']}")
+    trained = {*candidate.facts["train_hashes"], *champion.facts["train_hashes"]}
+    every = answers(candidate)
+    rows = [row for row in every if row.hash not in trained]
+    if not rows:
+        raise RegistryError(f"none of the {len(every)} test rows is outside of both models' training rows")
+    known = {row.hash: row.predicted for row in answers(champion)}
+    absent = {row.hash for row in rows} - known.keys()
+    if absent:
+        known |= _predict(champion, absent, test_rows)
+    return Pairs(
+        candidate=tuple(row.predicted == row.truth for row in rows),
+        champion=tuple(known[row.hash] == row.truth for row in rows),
+        excluded=len(every) - len(rows),
+        predicted=len(absent),
+    )
+
+
+def answers(package: Package) -> list[Answer]:
+    """Return what a package's model predicted for the test rows of its own evaluation."""
+    import pyarrow.parquet as pq
+
+    labels = package.facts["labels"]
+    rows = pq.read_table(package.folder / "predictions.parquet", columns=["hash", "label", "transfer"]).to_pylist()
+    return [Answer(row["hash"], labels[row["label"]], labels[_best(row["transfer"])]) for row in rows]
+
+
+def _predict(champion: Package, absent: set[str], test_rows: TestRows) -> Mapping[str, str]:
+    """Return the champion's labels for rows it had not predicted before."""
+    table, hashes = test_rows()
+    place = {row_hash: row for row, row_hash in enumerate(hashes) if row_hash in absent}
+    if gone := len(absent - place.keys()):
+        raise RegistryError(f"{gone} test rows of the candidate are no longer in the target's data")
+    model = load(champion)
+    shares = model.probabilities(table.take(list(place.values())))
+    return {row_hash: model.labels[_best(row)] for row_hash, row in zip(place, shares.tolist(), strict=True)}
+
+
+def _best(shares: Sequence[float]) -> int:
+    return max(range(len(shares)), key=shares.__getitem__)

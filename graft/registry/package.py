@@ -1,0 +1,212 @@
+"""A model package: a Hugging Face folder with facts, golden samples and a manifest, trusted only after a look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graft.errors import BadInput, CheckpointError, RegistryError
+from graft.manifest import MANIFEST, read_manifest, sha256
+from graft.storage.store import checked
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from graft.problems import Problem
+
+REQUIRED = ("config.json", "graft.json", "golden.json", "model.safetensors", "predictions.parquet", "README.md")
+KINDS = (".safetensors", ".json", ".txt", ".md", ".parquet", ".png")  # nothing that runs when it is read
+FACTS = ("target", "problem", "labels", "temperature", "train_hashes")
+TOLERANCE = 1e-4  # largest difference of a golden probability: other machines add up in another order
+
+
+@dataclass(frozen=True)
+class Package:
+    """A folder whose files are those of its manifest; `digest` is over their names and contents."""
+
+    folder: Path
+    digest: str
+    files: Mapping[str, str]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded package: network, processor and what turns logits into probabilities of labels."""
+
+    network: Any
+    processor: Any
+    problem: Problem
+    labels: tuple[str, ...]
+    temperature: float
+
+    def probabilities(self, table: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return calibrated probabilities (rows, labels) for a canonical table of inputs."""
+        from graft.evaluation.calibration import softmax
+        from graft.training import predict
+
+        examples = self.problem.encode(table, self.processor)
+        return softmax(predict(self.network, self.problem, examples, self.processor), self.temperature)
+
+
+def package_digest(files: Mapping[str, str]) -> str:
+    """Return the sha256 over the names and digests of a package's files."""
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
+
+
+def open_package(folder: Path, digest: str | None = None) -> Package:
+    """Return the package in a folder after checking names, kinds and contents of all files.
+
+    Raises RegistryError listing every file that is damaged, missing, not in the manifest, a link, outside of
+    the folder, of a kind that could carry code, or a configuration that asks for remote code; and when the
+    whole is not the package with the given `digest`.
+    """
+    files = _listed(folder)
+    problems = list(_unsafe(folder, files)) or list(_damaged(folder, files))
+    if not problems and digest not in (None, package_digest(files)):
+        problems = [f"the manifest is of package {package_digest(files)[:12]}, the registry's events say {digest[:12]}"]
+    facts = {} if problems else _facts(folder)
+    problems += [f"graft.json: no '{key}'" for key in FACTS if not problems and key not in facts]
+    if problems:
+        raise RegistryError(
+            f"{folder}: {len(problems)} fault(s) in the package",
+            problems,
+            "Nothing of it was used. Make it again with its evaluate stage, or restore it from a backup.",
+        )
+    return Package(folder, package_digest(files), files, facts)
+
+
+def load(package: Package) -> Model:
+    """Return the package's model; raises RegistryError when it does not load."""
+    from graft.backbones import load as load_network
+    from graft.backbones import load_processor
+
+    problem = _problem(package)
+    try:
+        network, processor = load_network(package.folder, problem), load_processor(package.folder, problem)
+    except CheckpointError as error:
+        raise RegistryError(f"{package.folder}: the model does not load", error.problems or [error.headline]) from error
+    return Model(network, processor, problem, tuple(package.facts["labels"]), float(package.facts["temperature"]))
+
+
+def check_golden(package: Package, model: Model | None = None) -> int:
+    """Predict the golden samples and return their number; raises RegistryError where an answer has changed."""
+    import numpy as np
+
+    model = model or load(package)
+    samples = json.loads((package.folder / "golden.json").read_text())
+    found = model.probabilities(golden_inputs(package, samples, model.problem))
+    recorded = [np.asarray(sample["probabilities"], dtype=np.float64) for sample in samples]
+    problems = [
+        f"golden sample {index}: expected {_shares(expected)}, found {_shares(got)}"
+        for index, (expected, got) in enumerate(zip(recorded, found, strict=True))
+        if expected.shape != got.shape or not np.allclose(expected, got, rtol=0, atol=TOLERANCE)
+    ]
+    if problems:
+        raise RegistryError(
+            f"{package.folder}: {len(problems)} of {len(samples)} golden samples are not predicted as recorded",
+            problems,
+            "The weights, the processor or the installed libraries are not those that were evaluated.",
+        )
+    return len(samples)
+
+
+def golden_inputs(package: Package, samples: Sequence[Mapping[str, Any]], problem: Problem) -> pa.Table:
+    """Return the golden samples' inputs as a canonical table; raises RegistryError for a file the manifest lacks."""
+    if not samples:
+        raise RegistryError(f"{package.folder}: golden.json holds no sample, so nothing can be verified")
+    if problem.modality == "text":
+        return text_table([sample["input"]["text"] for sample in samples])
+    names = [str(sample["input"]) for sample in samples]
+    if unknown := [name for name in names if name not in package.files]:
+        raise RegistryError(f"{package.folder}: golden.json names files that the manifest lacks", unknown)
+    return image_table([(package.folder / name).read_bytes() for name in names])
+
+
+def image_table(images: Sequence[bytes]) -> pa.Table:
+    """Return encoded images as a canonical table."""
+    import pyarrow as pa
+
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    return pa.table({"image": pa.array([{"bytes": image, "path": None} for image in images], kind)})
+
+
+def text_table(texts: Sequence[str]) -> pa.Table:
+    """Return texts as a canonical table."""
+    import pyarrow as pa
+
+    return pa.table({"text": pa.array(texts, pa.string())})
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    try:
+        files = read_manifest(folder)["files"]
+        return {str(name): str(expected) for name, expected in files.items()}
+    except CheckpointError as error:
+        raise RegistryError(f"{folder}: not a model package", [error.headline, *error.problems], error.advice) from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise RegistryError(f"{folder / MANIFEST}: lists no files, so nothing in the folder can be believed") from None
+
+
+def _unsafe(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong before any content is believed."""
+    for name in sorted(files):
+        try:
+            checked(name)
+        except BadInput:
+            yield f"{name!r}: leaves the package's folder"
+        if not name.endswith(KINDS):
+            yield f"{name}: a package holds {', '.join(KINDS)} files only"
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            yield f"{name}: is a link"
+        elif path.is_file() and name not in files and name != MANIFEST:
+            yield f"{name}: not in the manifest"
+    yield from (f"{name}: missing" for name in REQUIRED if name not in files)
+
+
+def _damaged(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    for name, expected in sorted(files.items()):
+        path = folder / name
+        if not path.is_file():
+            yield f"{name}: missing"
+        elif (actual := sha256(path)) != expected:
+            yield f"{name}: sha256 is {actual[:12]}, the manifest says {expected[:12]}"
+        elif name.endswith("config.json") and _asks_for_code(path):
+            yield f"{name}: asks for remote code (auto_map), which is never run"
+
+
+def _asks_for_code(path: Path) -> bool:
+    found: list[str] = []
+    try:
+        json.loads(path.read_text(), object_pairs_hook=lambda pairs: found.extend(key for key, _ in pairs))
+    except ValueError:
+        return False  # loading it names what is wrong with it
+    return "auto_map" in found
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / "graft.json").read_text()))
+    except (ValueError, TypeError) as error:
+        raise RegistryError(f"{folder / 'graft.json'}: not readable as JSON ({error})") from None
+
+
+def _problem(package: Package) -> Problem:
+    from graft.catalog import nearest
+    from graft.problems import PROBLEMS
+
+    name = str(package.facts["problem"])
+    if name not in PROBLEMS:
+        raise RegistryError(f"{package.folder}: this Graft does not know '{name}'; {nearest(name, list(PROBLEMS))}")
+    return PROBLEMS[name]
+
+
+def _shares(values: Any) -> str:
+    return "[" + ", ".join(f"{value:.4f}" for value in values) + "]"

@@ -7,6 +7,7 @@ that another seed does not repeat the checks and another gate does not repeat th
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
@@ -245,7 +246,8 @@ def load(path: Path | None = None) -> Catalog:
     except ValidationError as error:
         problems = [_explain(dict(problem), raw) for problem in error.errors()]
         raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.") from None
-    if problems := list(_inconsistencies(catalog)):
+    # By name, not by import: what a step imports is what DVC watches, and a new strategy is no reason to pretrain again.
+    if problems := list(import_module("graft.consistency").find_inconsistencies(catalog)):
         raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.")
     return catalog
 
@@ -306,31 +308,6 @@ def _models(annotation: Any) -> Iterator[type[Section]]:
 
 def _keys(annotation: Any) -> set[str]:
     return {key for model in _models(annotation) for key in model.model_fields}
-
-
-def _inconsistencies(catalog: Catalog) -> Iterator[str]:
-    from graft.problems import PROBLEMS
-    from graft.strategies import STRATEGIES
-
-    entries = [("sources", catalog.sources), ("targets", catalog.targets)]
-    for kind, named in entries:
-        for name, entry in named.items():
-            if not NAME.fullmatch(name):
-                yield f"{kind}.{name}: a name is lower-case letters, digits, '-' and '_', beginning with a letter or digit"
-            if entry.problem not in PROBLEMS:
-                yield f"{kind}.{name}.problem: unknown problem '{entry.problem}'; {nearest(entry.problem, list(PROBLEMS))}"
-    for name, target in catalog.targets.items():
-        if target.source not in catalog.sources:
-            yield f"targets.{name}.source: unknown source '{target.source}'; {nearest(target.source, list(catalog.sources))}"
-        elif (ours := PROBLEMS.get(target.problem)) and (
-            theirs := PROBLEMS.get(catalog.sources[target.source].problem)
-        ):
-            if ours.modality != theirs.modality:
-                yield f"targets.{name}: {target.problem} reads {ours.modality}, its source '{target.source}' reads {theirs.modality}"
-        for strategy in target.study.strategies:
-            if strategy not in STRATEGIES or strategy == "scratch":
-                known = [known for known in STRATEGIES if known != "scratch"]
-                yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {nearest(strategy, known)}"
 
 
 def _named(entries: Mapping[str, Entry], name: str, kind: str) -> Entry:

@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def verify_manifest(folder: Path) -> dict[str, Any]:
-    """Compare every file with its recorded digest and return the manifest; raises CheckpointError naming all that differ."""
+    """Compare every file with its digest and return the manifest; raises CheckpointError naming all that differ."""
     manifest = read_manifest(folder)
     found: list[str] = []
     for name, expected in sorted(manifest["files"].items()):

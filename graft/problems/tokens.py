@@ -41,7 +41,7 @@ def train_tokenizer(table: pa.Table, recipe: Pretraining) -> Any:
 
 
 def encode_texts(table: pa.Table, tokenizer: Any) -> Examples:
-    """Return token ids of the column `text`, cut at the tokenizer's maximal length, and the labels where there are any."""
+    """Return token ids of the column `text`, cut at the tokenizer's maximal length, and labels where there are any."""
     import numpy as np
 
     encoded = tokenizer(table["text"].to_pylist(), truncation=True, return_attention_mask=False)["input_ids"]

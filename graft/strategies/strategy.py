@@ -43,7 +43,7 @@ class Leg:
 
 
 def resolve(strategy: Strategy, groups: Sequence[str], steps: int) -> tuple[Leg, ...]:
-    """Return the legs of a strategy for ordered group names (stem, block 1 .. block n, head); the steps add up to `steps`."""
+    """Return the legs of a strategy for ordered group names (stem, blocks, head); their steps add up to `steps`."""
     ends = [round(steps * sum(phase.share for phase in strategy.phases[: i + 1])) for i in range(len(strategy.phases))]
     begins = [0, *ends[:-1]]
     legs = (

@@ -1,0 +1,173 @@
+"""Networks from a configuration, a local checkpoint or a hub id, with the head of a problem."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graft.backbones.groups import layer_groups
+from graft.catalog import Backbone
+from graft.errors import CatalogError, CheckpointError, HubUnavailable
+
+if TYPE_CHECKING:
+    from graft.problems import Problem
+
+log = logging.getLogger(__name__)
+
+
+def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], seed: int) -> Any:
+    """Return a model of random weights; raises CatalogError where the configuration is not one transformers knows."""
+    import transformers
+
+    options = dict(config)
+    kind = options.pop("model_type")
+    try:
+        return _construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise CatalogError(
+            f"backbone.config: transformers cannot build a '{kind}' for {problem.name} from it",
+            [" ".join(str(error).split())[:300]],
+            "The keys are those of the model's transformers configuration class.",
+        ) from error
+
+
+def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, seed: int = 0) -> Any:
+    """Return the model of a local Hugging Face folder.
+
+    Without `labels` the stored head is kept, and every weight must be there. With `labels` the head is made
+    anew from `seed` and everything below it carried over. Raises CheckpointError when the folder is missing,
+    damaged, or holds another architecture than the problem needs.
+    """
+    import transformers
+
+    _require(folder)
+    transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
+    transformers.logging.disable_progress_bar()
+    options = {"num_labels": len(labels), "ignore_mismatched_sizes": True} if labels is not None else {}
+    try:
+        model, report = getattr(transformers, problem.auto_model).from_pretrained(
+            folder,
+            **options,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype="float32",
+        )
+    except Exception as error:  # whatever a damaged file makes transformers raise, the folder is to blame
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EMFILE):
+            raise
+        raise CheckpointError(
+            f"{folder}: cannot be loaded as {problem.auto_model}",
+            [" ".join(str(error).split())[:400]],
+            f"Expected a model for {problem.name} with config.json and model.safetensors that belong together.",
+        ) from error
+    _check_report(folder, model, report, new_head=labels is not None)
+    return model if labels is None else renew_head(model, problem, labels, seed)
+
+
+def renew(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
+    """Return a model like the given one with every weight random: what transfer is compared with."""
+    return _construct(problem, copy.deepcopy(model.config), labels, seed)
+
+
+def renew_head(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
+    """Return a model whose head is random and whose every other weight is the given model's."""
+    fresh = renew(model, problem, labels, seed)
+    head = layer_groups(fresh)[-1]
+    weights, old = fresh.state_dict(), model.state_dict()
+    fresh.load_state_dict({name: value if head.owns(name) else old[name] for name, value in weights.items()})
+    return fresh
+
+
+def fetch(backbone: Backbone) -> Path:
+    """Return the local folder of a checkpoint or hub id; raises HubUnavailable where the hub cannot be reached."""
+    if backbone.checkpoint is not None:
+        return Path(backbone.checkpoint)
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from requests.exceptions import RequestException
+
+    patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(str(backbone.hub), revision=backbone.revision, allow_patterns=patterns)
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, RequestException, OSError, ValueError) as error:
+        raise HubUnavailable(
+            f"backbone.hub '{backbone.hub}': not in the local cache and the hub did not answer",
+            [" ".join(str(error).split())[:300]],
+            "Connect once to fetch it, copy its folder here and write `checkpoint: FOLDER`, or check the id.",
+        ) from error
+
+
+def save(model: Any, processor: Any, folder: Path) -> None:
+    """Write a Hugging Face folder: safetensors, configuration, processor."""
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def load_processor(folder: Path, problem: Problem) -> Any:
+    """Return the image processor or tokenizer of a folder.
+
+    The image backend is pinned: torchvision and PIL resize differently, and serving must see training's pixels.
+    """
+    import transformers
+
+    try:
+        if problem.modality == "image":
+            return transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{folder}: holds no processor for {problem.modality}", [" ".join(str(error).split())[:300]]
+        ) from error
+
+
+def transplant(adapted: Any, source: Any) -> None:
+    """Put the adapted backbone under the source's own head, in place; weights without a counterpart stay the source's."""
+    weights = adapted.base_model.state_dict()
+    source.base_model.load_state_dict(
+        {name: weights.get(name, own) for name, own in source.base_model.state_dict().items()}
+    )
+
+
+def _construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
+    import torch
+    import transformers
+
+    if labels:
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: index for index, label in enumerate(labels)}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return getattr(transformers, problem.auto_model).from_config(config, trust_remote_code=False).float()
+
+
+def _require(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        there = "the folder does not exist" if not folder.exists() else "it has no config.json"
+        raise CheckpointError(
+            f"{folder}: not a model folder; {there}",
+            advice="Expected a Hugging Face folder with config.json, model.safetensors and the processor's files.",
+        )
+
+
+def _check_report(folder: Path, model: Any, report: Mapping[str, Any], new_head: bool) -> None:
+    """Refuse weights that do not fill the backbone: transformers would fill the gaps with random numbers."""
+    backbone = layer_groups(model)[:-1] if new_head else layer_groups(model)
+    missing = [name for name in report["missing_keys"] if any(group.owns(name) for group in backbone)]
+    odd = [name for name, *_ in report["mismatched_keys"] if any(group.owns(name) for group in backbone)]
+    if missing or odd:
+        problems = [f"no weights for {name}" for name in sorted(missing)]
+        problems += [f"another shape for {name}" for name in sorted(odd)]
+        raise CheckpointError(
+            f"{folder}: its weights are not those of a {type(model).__name__}",
+            [*problems[:10], *([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])],
+            "The checkpoint is of another architecture than its config.json says.",
+        )
+    log.info("%s: carried over %d weights below the head", folder, sum(group.parameters for group in backbone))

@@ -1,0 +1,43 @@
+"""What a catalogue must agree on with itself and with what Graft knows: names, references, modalities."""
+
+from collections.abc import Iterator
+
+from graft.catalog import NAME, Catalog, nearest
+from graft.problems import PROBLEMS
+from graft.strategies import STRATEGIES
+
+
+def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
+    """Yield one sentence for each unknown name and each pair of entries that do not fit together."""
+    yield from _names(catalog)
+    for name, target in catalog.targets.items():
+        if target.source not in catalog.sources:
+            known = nearest(target.source, list(catalog.sources))
+            yield f"targets.{name}.source: unknown source '{target.source}'; {known}"
+        yield from _modalities(catalog, name)
+        tunable = [known for known in STRATEGIES if known != "scratch"]
+        for strategy in target.study.strategies:
+            if strategy not in tunable:
+                yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {nearest(strategy, tunable)}"
+
+
+def _names(catalog: Catalog) -> Iterator[str]:
+    entries = [(f"sources.{name}", name, source.problem) for name, source in catalog.sources.items()]
+    entries += [(f"targets.{name}", name, target.problem) for name, target in catalog.targets.items()]
+    for place, name, problem in entries:
+        if not NAME.fullmatch(name):
+            yield f"{place}: a name is lower-case letters, digits, '-' and '_', and begins with a letter or digit"
+        if problem not in PROBLEMS:
+            yield f"{place}.problem: unknown problem '{problem}'; {nearest(problem, list(PROBLEMS))}"
+
+
+def _modalities(catalog: Catalog, name: str) -> Iterator[str]:
+    target = catalog.targets[name]
+    source = catalog.sources.get(target.source)
+    if source is None or source.problem not in PROBLEMS or target.problem not in PROBLEMS:
+        return
+    ours, theirs = PROBLEMS[target.problem], PROBLEMS[source.problem]
+    if ours.modality != theirs.modality:
+        yield f"targets.{name}: {ours.name} reads {ours.modality}, but its source reads {theirs.modality}"
+    if "label" not in ours.columns:
+        yield f"targets.{name}.problem: {ours.name} has no labels, so it can only be a source's problem"

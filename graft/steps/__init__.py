@@ -1,0 +1,1 @@
+"""The programs that DVC and Prefect call: `python -m graft.steps adapt digits`."""

@@ -1,0 +1,86 @@
+"""Run one step in this process, and leave a word about how it ended.
+
+DVC hides a command's exit code and message from its caller, so both are also written to
+`.graft/outcomes/STEP@NAME.json`, where a task finds them.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from importlib import import_module
+
+from graft import interruption
+from graft.catalog import load
+from graft.errors import BadInput, GraftError
+from graft.manifest import disk_full, write_whole
+from graft.settings import settings
+
+# By name: a step is imported only when it runs, so that each step's imports are its own.
+STEPS = {
+    "check-source": ("graft.steps.check", "run_source"),
+    "check-target": ("graft.steps.check", "run_target"),
+    "pretrain": ("graft.steps.pretrain", "run"),
+    "adapt": ("graft.steps.adapt", "run"),
+    "evaluate": ("graft.steps.evaluate", "run"),
+    "publish": ("graft.steps.publish", "run"),
+}
+USAGE = f"usage: python -m graft.steps STEP NAME\n  STEP is one of {', '.join(STEPS)}; NAME is a source or a target"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the step that the arguments name and return its exit code."""
+    if len(arguments) != 2 or arguments[0] not in STEPS:
+        print(USAGE, file=sys.stderr)
+        return BadInput.exit_code
+    step, name = arguments
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("graft").setLevel(logging.INFO)
+    interruption.listen()
+    started = time.perf_counter()
+    error = _run(step, name)
+    outcome = {
+        "stage": f"{step}@{name}",
+        "code": 0 if error is None else error.exit_code if isinstance(error, GraftError) else 1,
+        "kind": "done" if error is None else type(error).__name__,
+        "message": "" if error is None else str(error),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    try:
+        write_whole(settings().work / "outcomes" / f"{step}@{name}.json", json.dumps(outcome))
+    except OSError as unwritten:  # the exit code still tells
+        print(f"the outcome could not be written: {unwritten}", file=sys.stderr)
+    return int(str(outcome["code"]))
+
+
+def _run(step: str, name: str) -> Exception | None:
+    module, function = STEPS[step]
+    try:
+        getattr(import_module(module), function)(name, load())
+    except GraftError as error:
+        print(f"{step}@{name}: {error}", file=sys.stderr)
+        return error
+    except OSError as error:
+        found = disk_full(settings().work, error) if _is_full(error) else error
+        print(f"{step}@{name}: {found}", file=sys.stderr)
+        if found is error:
+            traceback.print_exc()
+        return found
+    except Exception as error:  # noqa: BLE001 - a bug must end in an outcome too, with its trace
+        traceback.print_exc()
+        return error
+    return None
+
+
+def _is_full(error: OSError) -> bool:
+    import errno
+
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+"""adapt TARGET: the study; compare strategies inside the labelled budget, train the winner and the control."""
+
+import csv
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graft.backbones import layer_groups, load, load_processor, renew_head, save
+from graft.catalog import Catalog
+from graft.manifest import digest, verify_manifest, whole_folder
+from graft.problems import PROBLEMS
+from graft.problems.tokens import describe_tokens
+from graft.progress import Progress
+from graft.reading import Dataset, read, row_hashes
+from graft.settings import settings
+from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
+from graft.study.selection import Standing
+from graft.training import describe_device, make_accelerator, use_threads
+
+log = logging.getLogger(__name__)
+SOURCES, FOLDER = Path("checkpoints"), Path("runs")
+TRIAL_COLUMNS = (
+    "role",
+    "strategy",
+    "learning_rate",
+    "seed",
+    "fold",
+    "steps",
+    "metric",
+    "loss",
+    "seconds",
+    "trained_parameters",
+    "peak_memory_bytes",
+)
+CURVE_COLUMNS = (*TRIAL_COLUMNS[:5], "step", "train_loss", "validation_loss", "validation_metric")
+
+
+def run(name: str, catalog: Catalog) -> None:
+    """Write `runs/NAME`: the study's rows and curves, and the winner and the control of each seed."""
+    target = catalog.target(name)
+    use_threads()
+    started = time.perf_counter()
+    source = SOURCES / target.source
+    verify_manifest(source)
+    dataset = read(target.data, PROBLEMS[target.problem])
+    bench = _set_up(name, catalog, dataset, source)
+    train = dataset.splits["train"]
+    candidates, notes, selection = plan(bench, train, target.data)
+    with (
+        Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
+        whole_folder(FOLDER / name, step="adapt", name=name) as folder,
+    ):
+        result = search(bench, train, candidates, notes, selection, progress.update)
+        for role, seed, model in train_finals(bench, result, progress.update):
+            save(model, bench.processor, folder / role / f"seed-{seed}")
+        _write(folder, bench, dataset, result)
+        facts = _describe(name, catalog, bench, dataset, result)
+        facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
+        facts |= {"seconds": round(time.perf_counter() - started, 3)}
+        (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
+    shutil.rmtree(bench.folder, ignore_errors=True)
+    winner = result.winner
+    log.info("adapt %s: %s, %s %.3f", name, winner.candidate.strategy, bench.problem.metric, winner.mean)
+
+
+def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Bench:
+    target = catalog.target(name)
+    problem = PROBLEMS[target.problem]
+    processor = load_processor(source, problem)
+    key = digest(
+        {
+            "dataset": dataset.fingerprint,
+            "data": target.data.model_dump(),
+            "study": target.study.model_dump(),
+            "source": verify_manifest(source)["files"],
+        }
+    )
+    work = settings().work / "work" / f"adapt@{name}"
+    for other in work.glob("*"):  # trials of another catalogue entry or of other rows
+        if other.name != key:
+            shutil.rmtree(other, ignore_errors=True)
+    return Bench(
+        problem=problem,
+        processor=processor,
+        source=load(source, problem, dataset.labels),
+        labels=dataset.labels,
+        examples=problem.encode(dataset.splits["train"], processor),
+        study=target.study,
+        accelerator=make_accelerator(),
+        folder=work / key,
+    )
+
+
+def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:
+    rows = [asdict(outcome) for outcome in result.outcomes]
+    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, rows)
+    points = (row | point for row in rows for point in row["curve"])
+    _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
+    pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
+
+
+def _held_predictions(outcomes: Iterable[Outcome], winner: Standing) -> pa.Table:
+    """Return the winner's predictions on rows held out of its training; what temperature may be fitted on."""
+    key = ("candidate", winner.candidate.strategy, winner.candidate.learning_rate)
+    mine = [outcome for outcome in outcomes if (outcome.role, outcome.strategy, outcome.learning_rate) == key]
+    return pa.table(
+        {
+            "seed": pa.array([one.seed for one in mine for _ in one.validation_labels], pa.int64()),
+            "label": pa.array([label for one in mine for label in one.validation_labels], pa.int64()),
+            "logits": pa.array([row for one in mine for row in one.validation_logits], pa.list_(pa.float32())),
+        }
+    )
+
+
+def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, result: StudyResult) -> dict[str, Any]:
+    target = catalog.target(name)
+    problem, train = bench.problem, dataset.splits["train"]
+    trained = result.winner.candidate.trained_groups
+    groups = layer_groups(renew_head(bench.source, problem, bench.labels, seed=0))
+    return {
+        "target": name,
+        "source": target.source,
+        "problem": problem.name,
+        "metric": problem.metric,
+        "higher_is_better": problem.higher_is_better,
+        "labels": list(dataset.labels),
+        "labels_per_class": target.data.labels_per_class,
+        "train_rows": len(train),
+        "test_rows": len(dataset.splits["test"]),
+        "dataset": dataset.fingerprint,
+        "train_hashes": row_hashes(train, problem),
+        "groups": [
+            {"name": group.name, "parameters": group.parameters, "trained": group.name in trained} for group in groups
+        ],
+        "winner": _choice(result.winner),
+        "control": _choice(result.control[0]),
+        "candidates": [_row(standing) for standing in (*result.standings, *result.control)],
+        "selection": str(result.selection),
+        "seeds": list(range(bench.study.seeds)),
+        "device": describe_device(bench.accelerator.device),
+        "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
+        "notes": result.notes,
+    }
+
+
+def _choice(standing: Standing) -> dict[str, Any]:
+    candidate = standing.candidate
+    return {
+        "strategy": candidate.strategy,
+        "learning_rate": candidate.learning_rate,
+        "steps": standing.steps,
+        "trained_groups": list(candidate.trained_groups),
+        "trained_parameters": candidate.trained_parameters,
+        "mean": standing.mean,
+        "standard_error": standing.standard_error,
+    }
+
+
+def _row(standing: Standing) -> dict[str, Any]:
+    facts = {"role": standing.candidate.role, "trials": standing.trials, "kept": standing.kept}
+    return _choice(standing) | facts | {"reason": standing.reason}
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

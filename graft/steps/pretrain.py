@@ -1,0 +1,147 @@
+"""pretrain SOURCE: make the source checkpoint, from random weights or from a checkpoint that exists."""
+
+import csv
+import json
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graft.backbones import build, fetch, layer_groups, load, load_processor, save
+from graft.catalog import Catalog, Source
+from graft.errors import CheckpointError
+from graft.manifest import digest, sha256, whole_folder
+from graft.problems import PROBLEMS, Problem
+from graft.progress import Progress
+from graft.reading import Dataset, hold_out, read
+from graft.settings import settings
+from graft.strategies.strategy import Leg
+from graft.training import Job, Trained, make_accelerator, score, train, use_threads
+from graft.training.batches import steps_per_epoch
+
+log = logging.getLogger(__name__)
+FOLDER = Path("checkpoints")
+KEPT_TEST_ROWS = 2000  # enough to see forgetting, small enough to travel with the checkpoint
+
+
+def run(name: str, catalog: Catalog) -> None:
+    """Write `checkpoints/NAME`: model, processor, the source's own test rows and its score on them."""
+    source = catalog.source(name)
+    problem = PROBLEMS[source.problem]
+    use_threads()
+    started = time.perf_counter()
+    dataset = read(source.data, problem)
+    kept, held = _divide(source, dataset)
+    model, processor = _begin(source, problem, dataset, kept)
+    trained, state = Trained(0), _state(name, source, dataset)
+    if source.pretraining.epochs:
+        trained = _train(name, source, problem, model, processor, kept, held, state)
+    test = dataset.splits["test"].slice(0, KEPT_TEST_ROWS)
+    metrics = score(model, problem, problem.encode(test, processor), processor)
+    with whole_folder(FOLDER / name, step="pretrain", name=name) as folder:
+        save(model, processor, folder)
+        pq.write_table(test, folder / "test.parquet")
+        _write_curve(folder / "curves.csv", trained)
+        facts = {
+            "source": name,
+            "problem": problem.name,
+            "metric": problem.metric,
+            "higher_is_better": problem.higher_is_better,
+            "test": metrics,
+            "train_rows": len(kept),
+            "test_rows": len(test),
+            "steps": trained.steps,
+            "seconds": round(time.perf_counter() - started, 3),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "groups": [{"name": group.name, "parameters": group.parameters} for group in layer_groups(model)],
+            "dataset": dataset.fingerprint,
+            "digest": sha256(folder / "model.safetensors"),
+        }
+        (folder / "source.json").write_text(json.dumps(facts, indent=2) + "\n")
+    shutil.rmtree(state, ignore_errors=True)
+    log.info("pretrain %s: test %s", name, ", ".join(f"{key} {value:.4f}" for key, value in metrics.items()))
+
+
+def _divide(source: Source, dataset: Dataset) -> tuple[pa.Table, pa.Table]:
+    """Return training and validation rows; the validation part is made where the data has none."""
+    if "validation" in dataset.splits:
+        return dataset.splits["train"], dataset.splits["validation"]
+    data = source.data
+    return hold_out(dataset.splits["train"], data.validation_share, data.seed, data.group)
+
+
+def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -> tuple[Any, Any]:
+    """Return the model to train and its processor."""
+    recipe, config = source.pretraining, source.backbone.config
+    if config is None:
+        folder = fetch(source.backbone)
+        _check_digest(source, folder)
+        processor = load_processor(folder, problem)
+        stored = recipe.epochs == 0  # taken as it is, so with the head that it has
+        return load(folder, problem, None if stored or not dataset.labels else dataset.labels, recipe.seed), processor
+    processor = problem.make_processor(rows, config, recipe)
+    if problem.modality == "text":
+        config = {**config, "vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
+    return build(problem, config, dataset.labels, recipe.seed), processor
+
+
+def _check_digest(source: Source, folder: Path) -> None:
+    expected = source.backbone.digest
+    if expected and (found := sha256(folder / "model.safetensors")) != expected:
+        raise CheckpointError(
+            f"{folder / 'model.safetensors'}: sha256 is {found[:12]}, params.yaml says {expected[:12]}",
+            advice="The checkpoint has changed; write its new digest into params.yaml if that is meant.",
+        )
+
+
+def _state(name: str, source: Source, dataset: Dataset) -> Path:
+    """Return where this very training keeps its state: another recipe or other rows begin anew."""
+    key = digest({"source": source.model_dump(), "dataset": dataset.fingerprint})
+    folder = settings().work / "work" / f"pretrain@{name}"
+    for other in folder.glob("*"):
+        if other.name != key:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder / key
+
+
+def _train(
+    name: str,
+    source: Source,
+    problem: Problem,
+    model: Any,
+    processor: Any,
+    kept: pa.Table,
+    held: pa.Table,
+    state: Path,
+) -> Trained:
+    recipe = source.pretraining
+    rows, validation = problem.encode(kept, processor), problem.encode(held, processor)
+    epoch = steps_per_epoch(len(rows), recipe.batch_size)
+    leg = Leg(tuple(group.name for group in layer_groups(model)), epoch * recipe.epochs, 1.0)
+    job = Job(
+        problem=problem,
+        processor=processor,
+        train=rows,
+        validation=validation,
+        legs=(leg,),
+        learning_rate=recipe.learning_rate,
+        recipe=recipe,
+        seed=recipe.seed,
+        measure_every=epoch,
+        patience=recipe.patience,
+        folder=state,
+    )
+    with Progress(f"pretrain@{name}", leg.steps) as progress:
+        return train(job, model, make_accelerator(), progress.update)
+
+
+def _write_curve(path: Path, trained: Trained) -> None:
+    columns = ("step", "train_loss", "validation_loss", "validation_metric")
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(trained.curve)

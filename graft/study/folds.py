@@ -1,0 +1,64 @@
+"""How candidates are compared without spending labels that were not given.
+
+Validation labels cost as much as training labels (Perez et al. 2021, True Few-Shot Learning): selection
+happens inside the labelled budget, by stratified k-fold while labels are few, by a part of them once they
+are many.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from graft.catalog import Data, Study
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to train on and rows to compare on; `number` is -1 for a single validation part."""
+
+    number: int
+    train: np.ndarray
+    validation: np.ndarray
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rule by which a study's candidates are compared."""
+
+    folds: int
+    """Number of folds; a validation part is the first of them alone."""
+    single: bool
+    grouped: bool
+
+    def __str__(self) -> str:
+        groups = ", groups kept together" if self.grouped else ""
+        return (f"validation part of 1/{self.folds}" if self.single else f"{self.folds}-fold") + groups
+
+
+def choose_selection(train: pa.Table, data: Data, study: Study) -> Selection:
+    """Return the rule for these rows: as many folds as every class (and every class's groups) can fill."""
+    labels = np.asarray(train["label"])
+    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    single = rarest >= study.few_labels
+    wanted = max(2, round(1 / data.validation_share)) if single else study.folds
+    groups = np.asarray(train["group"].to_pylist()) if data.group else labels
+    spread = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+    grouped = data.group is not None and spread >= 2
+    return Selection(max(2, min(wanted, rarest, spread if grouped else rarest)), single, grouped)
+
+
+def split(train: pa.Table, selection: Selection, seed: int) -> Iterator[Fold]:
+    """Yield the folds of one seed; another seed divides the same rows anew."""
+    labels = np.asarray(train["label"])
+    if selection.grouped:
+        splitter = StratifiedGroupKFold(selection.folds, shuffle=True, random_state=seed)
+        parts = splitter.split(labels, labels, train["group"].to_pylist())
+    else:
+        parts = StratifiedKFold(selection.folds, shuffle=True, random_state=seed).split(labels, labels)
+    for number, (kept, held) in enumerate(parts):
+        yield Fold(-1 if selection.single else number, kept, held)
+        if selection.single:
+            return

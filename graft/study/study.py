@@ -1,0 +1,82 @@
+"""The study: compare the candidates inside the labelled budget, then train the winner and the control on all of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from graft.backbones import layer_groups, renew_head
+from graft.catalog import Data
+from graft.study.candidates import Candidate, make_candidates
+from graft.study.folds import Selection, choose_selection, split
+from graft.study.selection import Standing, select
+from graft.study.trial import Bench, Outcome, run_final, run_trial
+
+Report = Callable[[int, str], None]
+
+
+@dataclass
+class StudyResult:
+    """Everything a study found; models are handed over one by one, never all held at once."""
+
+    standings: list[Standing]
+    """The candidates, the winner first."""
+    control: list[Standing]
+    """The control's learning rates, the chosen one first."""
+    selection: Selection
+    notes: list[str]
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def winner(self) -> Standing:
+        """The chosen candidate."""
+        return self.standings[0]
+
+
+def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection) -> int:
+    """Return the optimizer steps that a study takes at most, final models included."""
+    folds = 1 if selection.single else selection.folds
+    return bench.study.budget_steps * bench.study.seeds * (len(candidates) * folds + 2)
+
+
+def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], list[str], Selection]:
+    """Return the candidates for this network and the rule that compares them."""
+    groups = layer_groups(renew_head(bench.source, bench.problem, bench.labels, seed=0))
+    candidates, notes = make_candidates(bench.study, groups)
+    return candidates, notes, choose_selection(train, data, bench.study)
+
+
+def search(
+    bench: Bench, train: pa.Table, candidates: list[Candidate], notes: list[str], selection: Selection, report: Report
+) -> StudyResult:
+    """Run every trial and select; the control is treated like the candidates."""
+    outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
+    done = 0
+    for candidate in candidates:
+        for seed in range(bench.study.seeds):
+            for fold in split(train, selection, seed):
+                label = f"{candidate.strategy} seed {seed} fold {fold.number}"
+                outcome = run_trial(bench, candidate, seed, fold, _shifted(report, done, label))
+                outcomes[candidate].append(outcome)
+                done += bench.study.budget_steps
+    higher = bench.problem.higher_is_better
+    standings = select({one: rows for one, rows in outcomes.items() if one.role == "candidate"}, higher)
+    control = select({one: rows for one, rows in outcomes.items() if one.role == "control"}, higher)
+    return StudyResult(standings, control, selection, notes, [row for rows in outcomes.values() for row in rows])
+
+
+def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[tuple[str, int, Any]]:
+    """Yield (`winner` or `control`, seed, model) trained on the whole labelled budget, with each seed."""
+    done = bench.study.budget_steps * len(result.outcomes)
+    for role, standing in (("winner", result.winner), ("control", result.control[0])):
+        for seed in range(bench.study.seeds):
+            label = f"{role} {standing.candidate.strategy} seed {seed}"
+            model, outcome = run_final(bench, standing.candidate, seed, standing.steps, _shifted(report, done, label))
+            result.outcomes.append(outcome)
+            done += bench.study.budget_steps
+            yield role, seed, model
+
+
+def _shifted(report: Report, done: int, label: str) -> Report:
+    return lambda step, message: report(done + step, f"{label}: {message}")

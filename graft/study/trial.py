@@ -1,0 +1,159 @@
+"""One trial: a candidate trained with one seed, on one fold or on the whole budget."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from graft.backbones import renew, renew_head
+from graft.catalog import Study
+from graft.manifest import write_whole
+from graft.problems.problem import Examples, Problem
+from graft.study.candidates import Candidate
+from graft.study.folds import Fold
+from graft.training import Job, evaluate, peak_memory_bytes, train
+
+MEASUREMENTS = 10  # points on a trial's learning curve
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all trials of a study share."""
+
+    problem: Problem
+    processor: Any
+    source: Any
+    """The source's model; never trained itself."""
+    labels: tuple[str, ...]
+    examples: Examples
+    """The labelled budget."""
+    study: Study
+    accelerator: Accelerator
+    folder: Path
+    """Where trials keep their state and their outcomes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial gave: one row of trials.csv, its curve, and its predictions on the held rows."""
+
+    role: str
+    strategy: str
+    learning_rate: float
+    seed: int
+    fold: int | None
+    steps: int
+    metric: float | None
+    loss: float | None
+    seconds: float
+    trained_parameters: int
+    peak_memory_bytes: int
+    curve: list[dict[str, float | None]]
+    validation_labels: list[int]
+    validation_logits: list[list[float]]
+
+
+def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report: Callable[[int, str], None]) -> Outcome:
+    """Return the outcome of a trial on a fold; one that finished before is read, not repeated."""
+    path = bench.folder / f"{_name(candidate, seed)}-fold-{fold.number}"
+    if (known := _read(path)) is not None:
+        return known
+    held = take(bench.examples, fold.validation)
+    patience = bench.study.patience if fold.number < 0 else None
+    model, outcome = _train(
+        bench, candidate, seed, path, take(bench.examples, fold.train), held, patience, None, report
+    )
+    metrics, logits = evaluate(model, bench.problem, held, bench.processor)
+    outcome = replace(
+        outcome,
+        fold=fold.number,
+        metric=metrics[bench.problem.metric],
+        loss=metrics["loss"],
+        validation_labels=[] if held.labels is None else held.labels.tolist(),
+        validation_logits=logits.tolist(),
+    )
+    write_whole(path / "outcome.json", json.dumps(asdict(outcome)))
+    return outcome
+
+
+def run_final(
+    bench: Bench, candidate: Candidate, seed: int, steps: int, report: Callable[[int, str], None]
+) -> tuple[Any, Outcome]:
+    """Return the model trained on the whole budget for `steps`, the schedule laid out as in the trials."""
+    candidate = replace(candidate, role={"candidate": "final-winner", "control": "final-control"}[candidate.role])
+    path = bench.folder / _name(candidate, seed)
+    return _train(bench, candidate, seed, path, bench.examples, None, None, steps, report)
+
+
+def take(examples: Examples, rows: np.ndarray) -> Examples:
+    """Return some rows of the examples."""
+    labels = None if examples.labels is None else examples.labels[rows]
+    return Examples([examples.features[row] for row in rows], labels)
+
+
+def _train(
+    bench: Bench,
+    candidate: Candidate,
+    seed: int,
+    folder: Path,
+    rows: Examples,
+    held: Examples | None,
+    patience: int | None,
+    stop_at: int | None,
+    report: Callable[[int, str], None],
+) -> tuple[Any, Outcome]:
+    begin = renew if candidate.strategy == "scratch" else renew_head
+    model = begin(bench.source, bench.problem, bench.labels, seed)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    job = Job(
+        problem=bench.problem,
+        processor=bench.processor,
+        train=rows,
+        validation=held,
+        legs=candidate.legs,
+        learning_rate=candidate.learning_rate,
+        recipe=bench.study,
+        seed=seed,
+        measure_every=max(1, sum(leg.steps for leg in candidate.legs) // MEASUREMENTS),
+        patience=patience,
+        folder=folder / "state",
+        stop_at=stop_at,
+    )
+    started = time.perf_counter()
+    trained = train(job, model, bench.accelerator, report)
+    seconds = time.perf_counter() - started
+    bench.accelerator.free_memory()
+    return model, Outcome(
+        candidate.role,
+        candidate.strategy,
+        candidate.learning_rate,
+        seed,
+        None,
+        trained.steps,
+        None,
+        None,
+        round(seconds, 3),
+        candidate.trained_parameters,
+        peak_memory_bytes(bench.accelerator.device),
+        trained.curve,
+        [],
+        [],
+    )
+
+
+def _name(candidate: Candidate, seed: int) -> str:
+    return f"{candidate.role}-{candidate.strategy}-{candidate.learning_rate:g}-seed-{seed}"
+
+
+def _read(path: Path) -> Outcome | None:
+    try:
+        return Outcome(**json.loads((path / "outcome.json").read_text()))
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,18 @@
+"""The one loop, exact checkpoints, scoring."""
+
+from graft.training.device import describe_device, make_accelerator, peak_memory_bytes, use_threads
+from graft.training.loop import Job, Trained, train
+from graft.training.scoring import evaluate, predict, score
+
+__all__ = [
+    "Job",
+    "Trained",
+    "describe_device",
+    "evaluate",
+    "make_accelerator",
+    "peak_memory_bytes",
+    "predict",
+    "score",
+    "train",
+    "use_threads",
+]

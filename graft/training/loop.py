@@ -1,0 +1,210 @@
+"""The one training loop, for pretraining and adaptation alike.
+
+AdamW (Loshchilov and Hutter 2019) with linear warmup and cosine decay, clipped gradients, and a state that
+can be put on disk after any step and taken up again to the bit.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from transformers import get_cosine_schedule_with_warmup
+
+from graft import interruption
+from graft.backbones import Freeze
+from graft.catalog import Optimization
+from graft.errors import CheckpointError, Interrupted
+from graft.problems.problem import Examples, Problem
+from graft.settings import settings
+from graft.strategies.strategy import Leg
+from graft.training.batches import generator, rows_of_step
+from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
+from graft.training.scoring import score
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run, complete: the same job on the same machine gives the same weights."""
+
+    problem: Problem
+    processor: Any
+    train: Examples
+    validation: Examples | None
+    legs: tuple[Leg, ...]
+    learning_rate: float
+    recipe: Optimization
+    seed: int
+    measure_every: int
+    """Steps between two measurements on the validation rows."""
+    patience: int | None
+    """Measurements without a better validation loss before it stops; None trains to the end and keeps the last weights."""
+    folder: Path
+    """Where its checkpoints go."""
+    stop_at: int | None = None
+    """Step to end at, with the schedule still laid out for all legs."""
+
+
+@dataclass
+class Trained:
+    """What a run leaves: the model is trained in place."""
+
+    steps: int
+    """The step whose weights were kept."""
+    curve: list[dict[str, float | None]] = field(default_factory=list)
+
+
+class Run:
+    """A job in progress."""
+
+    def __init__(self, job: Job, model: Any, accelerator: Accelerator) -> None:
+        self.job, self.accelerator = job, accelerator
+        self.model = accelerator.prepare(model)
+        self.step, self.curve = 0, list[dict[str, float | None]]()
+        self.best_loss, self.best_step, self.best = float("inf"), 0, dict[str, torch.Tensor]()
+        self._recent, self._saved = list[float](), time.monotonic()
+        self._ends = [sum(leg.steps for leg in job.legs[: i + 1]) for i in range(len(job.legs))]
+        self.end = min(job.stop_at or self._ends[-1], self._ends[-1])
+        torch.manual_seed(job.seed)
+        self._enter(0)
+        self._resume()
+
+    def go(self, report: Callable[[int, str], None]) -> Trained:
+        """Train to the end and return what is left; raises Interrupted after saving when asked to stop."""
+        while self.step < self.end and not self._out_of_patience():
+            if self.step == self._ends[self._leg]:
+                self._enter(self._leg + 1)
+            loss = self._step()
+            self.step += 1
+            self._recent.append(loss)
+            if self.step % self.job.measure_every == 0 or self.step == self.end:
+                self._measure()
+            report(self.step, f"loss {loss:.3f}")
+            self._keep_safe()
+        if self.job.patience is not None and self.best:
+            self.model.load_state_dict(self.best)
+            return Trained(self.best_step, self.curve)
+        return Trained(self.step, self.curve)
+
+    def _enter(self, leg: int) -> None:
+        """Begin a leg: freeze, and make the optimizer of what trains."""
+        self._leg, plan = leg, self.job.legs[leg]
+        self.freeze = Freeze(self.accelerator.unwrap_model(self.model), plan.groups)
+        self.freeze.set_train(self.model)
+        named = [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
+        decay = self.job.recipe.weight_decay
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": [parameter for _, parameter in named if parameter.ndim >= 2], "weight_decay": decay},
+                {"params": [parameter for _, parameter in named if parameter.ndim < 2], "weight_decay": 0.0},
+            ],
+            lr=self.job.learning_rate * plan.rate,
+        )
+        warmup = round(plan.steps * self.job.recipe.warmup_share)
+        schedule = get_cosine_schedule_with_warmup(optimizer, warmup, plan.steps)
+        self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
+
+    def _step(self) -> float:
+        job = self.job
+        rows = rows_of_step(self.step, len(job.train), job.recipe.batch_size, job.seed)
+        batch = job.problem.collate(job.train, rows, job.processor, generator(job.seed, self.step), training=True)
+        batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        labels = batch.pop("labels")
+        with self.accelerator.autocast():
+            logits = self.model(**batch).logits
+        loss = job.problem.loss(logits, labels, job.recipe.label_smoothing)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), job.recipe.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return float(loss.detach())
+
+    def _measure(self) -> None:
+        job = self.job
+        row: dict[str, float | None] = {"step": self.step, "train_loss": sum(self._recent) / len(self._recent)}
+        if job.validation is not None and len(job.validation):
+            metrics = score(self.model, job.problem, job.validation, job.processor)
+            row |= {"validation_loss": metrics["loss"], "validation_metric": metrics[job.problem.metric]}
+            if metrics["loss"] < self.best_loss and job.patience is not None:
+                self.best_loss, self.best_step = metrics["loss"], self.step
+                self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.curve.append(row)
+        self._recent.clear()
+
+    def _out_of_patience(self) -> bool:
+        if self.job.patience is None or self.job.validation is None:
+            return False
+        return len([row for row in self.curve if (row["step"] or 0) > self.best_step]) >= self.job.patience
+
+    def _keep_safe(self) -> None:
+        stop = interruption.requested()
+        if stop or time.monotonic() - self._saved >= settings().checkpoint_seconds:
+            save_snapshot(self.job.folder, self._snapshot())
+            self._saved = time.monotonic()
+        if stop:
+            raise Interrupted(f"stopped at step {self.step} of {self.end}; the same command goes on from there")
+
+    def _snapshot(self) -> Snapshot:
+        parts = {
+            "model": self.model.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "best": self.best,
+            "random": {"cpu": torch.get_rng_state()},
+        }
+        if self.accelerator.device.type == "cuda":
+            parts["random"]["cuda"] = torch.cuda.get_rng_state(self.accelerator.device)
+        facts = {
+            "leg": self._leg,
+            "freeze": self.freeze.digest,
+            "curve": self.curve,
+            "recent": self._recent,
+            "best_loss": self.best_loss,
+            "best_step": self.best_step,
+            "schedule": self.schedule.state_dict(),
+        }
+        tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+        return Snapshot(self.step, tensors, facts)
+
+    def _resume(self) -> None:
+        snapshot = load_snapshot(self.job.folder)
+        if snapshot is None:
+            return
+        facts = snapshot.facts
+        self._enter(facts["leg"])
+        if facts["freeze"] != self.freeze.digest:
+            raise CheckpointError(
+                f"{self.job.folder}: the checkpoint was made with other trained parameters",
+                [f"freeze mask {facts['freeze']} there, {self.freeze.digest} here"],
+                "Remove the folder to begin again.",
+            )
+        self.step, self.curve, self._recent = snapshot.step, facts["curve"], facts["recent"]
+        self.best_loss, self.best_step = facts["best_loss"], facts["best_step"]
+        self.best = _part(snapshot, "best")
+        self.model.load_state_dict(_part(snapshot, "model"))
+        restore_optimizer(self.optimizer, _part(snapshot, "optimizer"))
+        self.schedule.load_state_dict(facts["schedule"])
+        for group, rate in zip(self.optimizer.param_groups, self.schedule.get_last_lr(), strict=True):
+            group["lr"] = rate
+        torch.set_rng_state(snapshot.tensors["random/cpu"])
+        if "random/cuda" in snapshot.tensors:
+            torch.cuda.set_rng_state(snapshot.tensors["random/cuda"], self.accelerator.device)
+        log.info("%s: going on from step %d of %d", self.job.folder.name, self.step, self.end)
+
+
+def train(job: Job, model: Any, accelerator: Accelerator, report: Callable[[int, str], None]) -> Trained:
+    """Train `model` in place as the job says, from its newest checkpoint where there is one."""
+    return Run(job, model, accelerator).go(report)
+
+
+def _part(snapshot: Snapshot, part: str) -> dict[str, torch.Tensor]:
+    prefix = f"{part}/"
+    return {name.removeprefix(prefix): tensor for name, tensor in snapshot.tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,56 @@
+"""A trained model on rows it does not learn from: logits and metrics, deterministic."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from graft.problems.problem import Examples, Problem
+from graft.training.batches import generator
+
+BATCH = 256
+
+
+def predict(model: Any, problem: Problem, examples: Examples, processor: Any) -> np.ndarray:
+    """Return the logits (rows, classes) as float32."""
+    return np.concatenate([logits for logits, _, _ in _forward(model, problem, examples, processor)])
+
+
+def score(model: Any, problem: Problem, examples: Examples, processor: Any) -> dict[str, float]:
+    """Return `loss` and every metric of the problem."""
+    return evaluate(model, problem, examples, processor)[0]
+
+
+def evaluate(model: Any, problem: Problem, examples: Examples, processor: Any) -> tuple[dict[str, float], np.ndarray]:
+    """Return the metrics and the logits; the logits are empty where the loss is the metric."""
+    collected, total, weight = [], 0.0, 0
+    for logits, loss, count in _forward(model, problem, examples, processor):
+        total, weight = total + loss * count, weight + count
+        if problem.metric != "loss":  # a language model's logits are rows x tokens x vocabulary: never kept
+            collected.append(logits)
+    kept = np.concatenate(collected) if collected else np.empty((0, 0), np.float32)
+    metrics = {} if examples.labels is None else problem.measure(kept, examples.labels)
+    return {"loss": total / max(weight, 1), **metrics}, kept
+
+
+@torch.no_grad()
+def _forward(
+    model: Any, problem: Problem, examples: Examples, processor: Any
+) -> Iterator[tuple[np.ndarray, float, int]]:
+    was_training = model.training
+    modes = {name: module.training for name, module in model.named_modules()}
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        for start in range(0, len(examples), BATCH):
+            rows = range(start, min(start + BATCH, len(examples)))
+            batch = problem.collate(examples, rows, processor, generator(start), training=False)
+            labels = batch.pop("labels", None)
+            logits = model(**{name: value.to(device) for name, value in batch.items()}).logits.float().cpu()
+            loss, count = (0.0, 0) if labels is None else (problem.loss(logits, labels, 0.0), problem.weigh(labels))
+            yield logits.numpy(), float(loss), count
+    finally:
+        if was_training:  # frozen parts were in evaluation mode and must stay there
+            for name, module in model.named_modules():
+                module.training = modes[name]

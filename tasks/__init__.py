@@ -1,0 +1,1 @@
+"""How a step runs: one DVC stage in one child process, reported to the dashboard, leaving nothing behind."""

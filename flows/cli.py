@@ -1,0 +1,189 @@
+"""The `graft` command: names, arguments and help. What a command does is in `flows/commands`, imported when it runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from graft.errors import GraftError
+
+app = typer.Typer(
+    help="Transfer learning that a team can schedule, watch and trust.",
+    epilog="Begin with `graft run digits`: raw data to a verdict and a registered model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+new = typer.Typer(help="Add an entry to the catalogue and put its data under DVC.", no_args_is_help=True)
+models = typer.Typer(help="The registry: list, show, promote, roll back, history, verify.")
+app.add_typer(new, name="new")
+app.add_typer(models, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Reference = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@champion or NAME@challenger.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one message and its exit code, anything else is a bug with its trace."""
+    try:
+        app()
+    except GraftError as error:
+        from flows.terminal import complain
+
+        complain(error)
+        sys.exit(error.exit_code)
+
+
+@app.command(epilog="Example: `graft run digits`")
+def run(target: Annotated[str, typer.Argument(help="A target of params.yaml.")], as_json: Json = False) -> None:
+    """Check, pretrain, adapt, evaluate and register one target; what is current is skipped."""
+    from flows.commands.run import run
+
+    run(target, as_json)
+
+
+@app.command(epilog="Examples: `graft retrain` and `graft retrain digits pydocs`")
+def retrain(
+    targets: Annotated[Optional[list[str]], typer.Argument(help="Targets; none means all.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Run every target that its data, code or parameters made stale; one failure stops no other."""
+    from flows.commands.run import retrain
+
+    retrain(targets or [], as_json)
+
+
+@app.command(epilog="Examples: `graft layers digits-0-5` and `graft layers digits --json`")
+def layers(
+    name: Annotated[str, typer.Argument(help="A source, or a target for the layers of its source.")],
+    as_json: Json = False,
+) -> None:
+    """Print the layer groups of a backbone, in order, with their parameter counts."""
+    from flows.commands.layers import layers
+
+    layers(name, as_json)
+
+
+@app.command(
+    epilog='Examples: `graft predict digits@champion scan.png` and `graft predict pydocs "Open a file." --json`'
+)
+def predict(
+    model: Reference,
+    inputs: Annotated[list[str], typer.Argument(help="Image files; or texts, or a .txt file with one a line.")],
+    as_json: Json = False,
+) -> None:
+    """Ask a registered model: label and calibrated probability of each input."""
+    from flows.commands.predict import predict
+
+    predict(model, inputs, as_json)
+
+
+@app.command(
+    epilog="Examples: `graft up` and, in another terminal, `prefect deployment run transfer/transfer -p target=digits`"
+)
+def up(
+    port: Annotated[int, typer.Option(help="Port of the dashboard on this machine.", min=1, max=65535)] = 4200,
+) -> None:
+    """Start server, dashboard, work pool, deployments and one worker; Ctrl-C ends them all."""
+    from flows.commands.up import up
+
+    up(port)
+
+
+@new.command(
+    "target", epilog="Example: `graft new target flowers --data ~/flowers --source digits-0-5 --labels-per-class 20`"
+)
+def new_target(
+    name: Annotated[str, typer.Argument(help="Its name in params.yaml.")],
+    data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
+    source: Annotated[str, typer.Option(help="The source of params.yaml to start from.")],
+    problem: Annotated[Optional[str], typer.Option(help="Where the data does not tell.")] = None,  # noqa: UP045
+    labels_per_class: Annotated[Optional[int], typer.Option(min=1, help="Labelled rows per class to use.")] = None,  # noqa: UP045
+    group: Annotated[Optional[str], typer.Option(help="Column that must not be on both sides of a split.")] = None,  # noqa: UP045
+) -> None:
+    """Look at data, say what was inferred, and add a target."""
+    from flows.commands.new import new_target
+
+    new_target(name, data, source, problem, labels_per_class, group)
+
+
+@new.command("source", epilog="Example: `graft new source leaves --data ~/leaves --backbone resnet`")
+def new_source(
+    name: Annotated[str, typer.Argument(help="Its name in params.yaml.")],
+    data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
+    backbone: Annotated[
+        Optional[str], typer.Option(help="New network: resnet or bert, by the data if not given.")
+    ] = None,  # noqa: UP045
+    checkpoint: Annotated[Optional[Path], typer.Option(help="Existing checkpoint: a local folder.")] = None,  # noqa: UP045
+    hub: Annotated[Optional[str], typer.Option(help="Existing checkpoint: a hub id.")] = None,  # noqa: UP045
+    problem: Annotated[Optional[str], typer.Option(help="Where the data does not tell.")] = None,  # noqa: UP045
+    group: Annotated[Optional[str], typer.Option(help="Column that must not be on both sides of a split.")] = None,  # noqa: UP045
+) -> None:
+    """Look at data, say what was inferred, and add a source."""
+    from flows.commands.new import new_source
+
+    new_source(name, data, backbone, checkpoint, hub, problem, group)
+
+
+@models.callback(invoke_without_command=True, epilog="Examples: `graft models`, `graft models show digits@champion`")
+def list_models(context: typer.Context, as_json: Json = False) -> None:
+    """The registry; without a command, every model with its versions and champion."""
+    if context.invoked_subcommand is None:
+        from flows.commands.models import list_models
+
+        list_models(as_json)
+
+
+@models.command(epilog="Example: `graft models show digits@champion`")
+def show(model: Reference, as_json: Json = False) -> None:
+    """Show a version: metrics, gates, digest."""
+    from flows.commands.models import show
+
+    show(model, as_json)
+
+
+Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
+
+
+@models.command(epilog='Example: `graft models promote digits@2 --reason "better on the new scanner"`')
+def promote(
+    model: Reference,
+    reason: Reason,
+    force: Annotated[bool, typer.Option("--force", help="Overrule the verdict `hurts`.")] = False,
+) -> None:
+    """Make a version champion by your own decision, once its package verifies."""
+    from flows.commands.models import promote
+
+    promote(model, reason, force)
+
+
+@models.command(epilog='Example: `graft models rollback digits --reason "complaints since Monday"`')
+def rollback(name: Annotated[str, typer.Argument(help="A model.")], reason: Reason) -> None:
+    """Return to the champion before the present one, once its package verifies."""
+    from flows.commands.models import rollback
+
+    rollback(name, reason)
+
+
+@models.command(epilog="Example: `graft models history digits`")
+def history(name: Annotated[str, typer.Argument(help="A model.")], as_json: Json = False) -> None:
+    """Everything that happened to a model, in order."""
+    from flows.commands.models import history
+
+    history(name, as_json)
+
+
+@models.command(epilog="Example: `graft models verify digits@champion`")
+def verify(model: Reference) -> None:
+    """Read a package back from the registry: digests, loading, golden samples."""
+    from flows.commands.models import verify
+
+    verify(model)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""graft run, graft retrain."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+def run(target: str, as_json: bool = False) -> None:
+    """Run one target to its verdict, or say that there is nothing to do."""
+    from flows.local import run_flow
+    from graft.catalog import load
+    from tasks.pipeline import plan
+
+    plan(target, load())  # an unknown target is said at once, before any server starts
+    result = None if os.environ.get("PREFECT_API_URL") else standing(target)
+    idle = result is not None
+    result = result or run_flow("transfer", {"target": target})
+    if as_json:
+        print(json.dumps({"ran": not idle, **result}, indent=2))
+    else:
+        print("\n".join((["nothing to do; the last verdict:"] if idle else []) + lines(result)))
+
+
+def standing(target: str) -> dict[str, Any] | None:
+    """Return the summary of a target that is current in every stage and registered; None where there is work.
+
+    Publishing is asked again: it costs nothing for a registered package, and notices changed gates.
+    """
+    from graft.catalog import load
+    from tasks.pipeline import plan, run_step, stale
+    from tasks.results import read_decision, read_metrics, summary
+
+    if stale(plan(target, load()).stages):
+        return None
+    run_step("publish", target, lambda line: None)
+    return summary(read_metrics(target), read_decision(target))
+
+
+def lines(result: Mapping[str, Any]) -> list[str]:
+    """Return what a person wants to read at the end of a run."""
+    from graft.evaluation.verdict import HEADLINE, signed
+
+    gain, low, high = (signed(100 * result[key]) for key in ("gain", "gain_low", "gain_high"))
+    return [
+        f"verdict   {HEADLINE[result['verdict']]} for {result['target']} ({result['strategy']})",
+        f"          {result['sentence']}",
+        f"gain      {gain} points of {result['metric']}, interval {low} to {high}",
+        f"report    {result['report']}",
+        f"model     {result['model']}",
+        f"          {result['reason']}",
+    ]
+
+
+def retrain(targets: list[str], as_json: bool = False) -> None:
+    """Run every target that is stale and say what became of each."""
+    from flows.local import run_flow
+    from graft.catalog import load
+
+    catalog = load()
+    for name in targets:
+        catalog.target(name)
+    from graft.errors import GraftError
+
+    try:
+        rows = run_flow("retrain", {"targets": targets})
+    except GraftError as error:
+        _print_rows(getattr(error, "rows", []), as_json)
+        raise
+    _print_rows(rows, as_json)
+
+
+def _print_rows(rows: list[Mapping[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(f"{row['target']}: {row.get('error') or row['sentence'] + ' ' + row['model']}", file=sys.stdout)

@@ -1,0 +1,82 @@
+"""Running a flow from the command line: a server if there is none, quiet logs, one kind of ending."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from flows.serving import known_server, prepare_environment, temporary_server
+from graft.errors import Interrupted
+
+SAVED = "stopped; what was trained so far is saved, and the same command goes on from there"
+
+
+def run_flow(name: str, parameters: Mapping[str, Any]) -> Any:
+    """Run `flows/NAME.py`'s flow in this process and return its result; raises the step's own error.
+
+    Uses the server in `PREFECT_API_URL`, or that of `graft up`, else a temporary one.
+    """
+    prepare_environment()
+    # Prefect's own lines say nothing about the work; ours come through `_Lines`.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    with ExitStack() as stack:
+        stack.enter_context(_stoppable())
+        url = known_server()
+        if url is None:
+            print("starting a temporary Prefect server", file=sys.stderr)
+            url = stack.enter_context(temporary_server())
+        os.environ["PREFECT_API_URL"] = url
+        return _call(name, parameters)
+
+
+def _call(name: str, parameters: Mapping[str, Any]) -> Any:
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    flow = getattr(import_module(f"flows.{name}"), name)
+    # The heartbeat is for runs on a worker; at the end of a local run it costs a second of waiting.
+    with _lines_on_terminal(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        return flow(**parameters)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into Interrupted, after the running step has saved."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(SAVED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(SAVED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _lines_on_terminal() -> Iterator[None]:
+    handler = _Lines(sys.stderr)
+    loggers = [logging.getLogger("prefect.flow_runs"), logging.getLogger("prefect.task_runs")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+class _Lines(logging.StreamHandler[Any]):
+    """Prints what our tasks log, and not what Prefect says about them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "prefect" not in Path(record.pathname).parts

@@ -1,0 +1,112 @@
+"""Prefect's server: the one that is there, or one of our own that ends with us."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from graft.errors import GraftError, Transient
+from graft.settings import settings
+from tasks.children import end_guarded, start_guarded
+
+POINTER = Path("prefect.toml")
+START_SECONDS = 60.0
+
+
+def prepare_environment() -> None:
+    """Give Prefect, before it is imported, a home in this checkout and nothing to tell anybody."""
+    os.environ.setdefault("PREFECT_HOME", str((settings().work / "prefect").absolute()))
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+
+
+def known_server() -> str | None:
+    """Return the API address of the server to use: `PREFECT_API_URL`, or that of a running `graft up`.
+
+    Raises Transient when the server that the environment names does not answer. An address that an ended
+    `graft up` left behind is passed over.
+    """
+    if named := os.environ.get("PREFECT_API_URL"):
+        if not answers(named):
+            raise Transient(
+                f"PREFECT_API_URL names {named}, which does not answer. "
+                "Start it with `graft up`, or unset PREFECT_API_URL to run with a server of our own."
+            )
+        return named
+    return running_here()
+
+
+def running_here() -> str | None:
+    """Return the API address that `graft up` left in prefect.toml, if its server answers."""
+    try:
+        url = tomllib.loads(POINTER.read_text()).get("api", {}).get("url")
+    except (FileNotFoundError, tomllib.TOMLDecodeError):
+        return None
+    return str(url) if url and answers(str(url)) else None
+
+
+@contextmanager
+def temporary_server() -> Iterator[str]:
+    """Start a server without dashboard for as long as the block runs and yield its API address."""
+    with serving(free_port(), dashboard=False) as url:
+        yield url
+
+
+@contextmanager
+def serving(port: int, dashboard: bool) -> Iterator[str]:
+    """Run a Prefect server on a port of this machine and yield its API address once it answers."""
+    url = f"http://127.0.0.1:{port}/api"
+    extra = {
+        "PREFECT_UI_ENABLED": str(dashboard).lower(),
+        "PREFECT_UI_API_URL": url,
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    path = settings().work / "prefect" / "server.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as log:
+        process = start_guarded(
+            [*command, *([] if dashboard else ["--no-services"])], stdout=log.fileno(), stderr=log.fileno(), extra=extra
+        )
+        try:
+            wait_until_ready(url, process, path)
+            yield url
+        finally:
+            end_guarded(process)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once the server answers; raises GraftError when it ends or takes longer than a minute."""
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+            raise GraftError(f"Prefect's server did not start; the end of {log}:\n{last}")
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    """Return whether a Prefect API answers at an address, without going through a proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url.rstrip('/')}/health", timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

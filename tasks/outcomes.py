@@ -1,0 +1,67 @@
+"""How a step ended, read back from `.graft/outcomes`, because DVC hides a command's exit code from its caller."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft import errors
+from graft.errors import BadInput, GraftError, Transient
+from graft.settings import settings
+
+LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step wrote about its own end; `kind` is `done` or the name of an exception class."""
+
+    kind: str
+    message: str
+    seconds: float
+
+
+def outcome_path(stage: str) -> Path:
+    """Return where the step of a stage (`adapt@digits`) says how it ended."""
+    return settings().work / "outcomes" / f"{stage}.json"
+
+
+def forget_outcome(stage: str) -> None:
+    """Remove what an earlier run of the stage said, so that a crash cannot pass for it."""
+    outcome_path(stage).unlink(missing_ok=True)
+
+
+def read_outcome(stage: str) -> Outcome | None:
+    """Return how the step ended, or None when it did not get as far as saying so."""
+    try:
+        content: dict[str, Any] = json.loads(outcome_path(stage).read_text())
+    except FileNotFoundError:
+        return None
+    return Outcome(str(content["kind"]), str(content["message"]), float(content.get("seconds", 0.0)))
+
+
+def failure(stage: str, code: int, outcome: Outcome | None, tail: Sequence[str]) -> GraftError:
+    """Return the error that a failed stage stands for: the step's own where it said so, else DVC's or a crash."""
+    if outcome is not None and outcome.kind != "done":
+        return rebuild(stage, outcome)
+    said = [line.removeprefix("ERROR: ") for line in tail if line.startswith("ERROR: ")]
+    if any(words in line for line in said for words in LOCKED):
+        return Transient(f"{stage}: another DVC command holds this checkout's lock: {said[-1]}")
+    if any("exited with -" in line or "exited with 137" in line for line in said) or code > 128:
+        return GraftError(
+            f"{stage}: its process was killed from outside (out of memory, or kill -9). "
+            "The same command goes on from its last checkpoint."
+        )
+    if outcome is None and said and not any("failed to run" in line for line in said):
+        return BadInput(f"{stage}: DVC cannot run it", said, f"See `dvc status {stage}`.")
+    last = "\n".join(f"  {line}" for line in tail[-20:])
+    return GraftError(f"{stage}: failed with exit code {code}; the last it said:\n{last}")
+
+
+def rebuild(stage: str, outcome: Outcome) -> GraftError:
+    """Return the error of an outcome as the class it was raised as."""
+    kind = getattr(errors, outcome.kind, None)
+    if isinstance(kind, type) and issubclass(kind, GraftError):
+        return kind(outcome.message)
+    return GraftError(f"{stage}: a bug, or a fault nobody foresaw: {outcome.kind}: {outcome.message}")

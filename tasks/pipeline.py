@@ -1,0 +1,165 @@
+"""What DVC is asked: run one stage, which stages are stale, bring data. DVC alone knows what there is to do."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ruamel.yaml import YAML
+
+from graft.catalog import Catalog
+from graft.errors import BadInput, Transient
+from tasks.children import Say, environment, run_child
+from tasks.outcomes import failure, forget_outcome, read_outcome
+
+DVC = (sys.executable, "-m", "dvc")
+Action = Literal["ran", "skipped", "restored"]
+HINTS = ("Updating lock file", "Generating lock file", "To track the changes", "\tgit add", "To enable auto staging")
+HINTS += ("\tdvc config", "Use `dvc push`", "> ", "WARNING: 'dvc.lock'")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of one target in order, and the tracked data files that must be there before them."""
+
+    target: str
+    source: str
+    builders: tuple[str, ...]
+    """Stages of dvc.yaml that make the data."""
+    tracked: tuple[str, ...]
+    """The `.dvc` files that hold the data, where it came from a person."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Every stage in the order in which they run: both checks before any training."""
+        checks = (f"check-source@{self.source}", f"check-target@{self.target}")
+        return (*self.builders, *checks, f"pretrain@{self.source}", f"adapt@{self.target}", f"evaluate@{self.target}")
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of a stage: it `ran`, was `skipped` as unchanged, or was `restored` from DVC's run cache."""
+
+    stage: str
+    action: Action
+    seconds: float
+
+
+def plan(name: str, catalog: Catalog) -> Plan:
+    """Return what a target needs; raises CatalogError naming the nearest when there is no such target."""
+    target = catalog.target(name)
+    paths = [catalog.source(target.source).data.path, target.data.path]
+    builders = dict.fromkeys(stage for path in paths for stage in _builders(path))
+    tracked = dict.fromkeys(str(file) for path in paths if (file := tracking_file(path)) is not None)
+    return Plan(name, target.source, tuple(builders), tuple(tracked))
+
+
+def tracking_file(path: str) -> Path | None:
+    """Return the `.dvc` file that holds a data path, if one does."""
+    for place in (Path(path), *Path(path).parents):
+        file = place.with_name(f"{place.name}.dvc") if place.name else None
+        if file is not None and file.is_file():
+            return file
+    return None
+
+
+def _builders(path: str) -> list[str]:
+    stages = YAML(typ="safe").load(Path("dvc.yaml").read_text()).get("stages", {})
+    wanted = Path(path)
+    return [
+        name
+        for name, stage in stages.items()
+        if any(Path(out) in (wanted, *wanted.parents) for out in stage.get("outs", []) if isinstance(out, str))
+    ]
+
+
+def stale(stages: Sequence[str]) -> dict[str, object]:
+    """Return what DVC finds changed, by stage; empty when nothing is to be done."""
+    command = [*DVC, "--wait-for-lock", "status", "--json", *stages]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    try:
+        return dict(json.loads(result.stdout))
+    except ValueError:
+        said = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
+        raise BadInput("DVC cannot tell what is current here", said[-5:], "Is this the checkout's root?") from None
+
+
+@dataclass
+class Transcript:
+    """Passes on what a stage says without DVC's hints, and remembers how it was done and how it ended."""
+
+    say: Say
+    action: Action = "ran"
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=200))
+
+    def __call__(self, line: str) -> None:
+        """Take one line of DVC's or of the step's output."""
+        self.tail.append(line)
+        if "didn't change, skipping" in line:
+            self.action = "skipped"
+        elif "is cached - skipping run" in line:
+            self.action = "restored"
+        elif not line.startswith(("Running stage", "ERROR: failed to reproduce", *HINTS)):
+            self.say(line)
+
+
+def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> StageResult:
+    """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as."""
+    forget_outcome(stage)
+    started = time.monotonic()
+    transcript = Transcript(say)
+    pull = ["--pull"] if has_remote() else []
+    code = run_child([*DVC, "--wait-for-lock", "repro", *pull, "--single-item", stage], transcript, tick)
+    if code:
+        raise failure(stage, code, read_outcome(stage), list(transcript.tail))
+    return StageResult(stage, transcript.action, time.monotonic() - started)
+
+
+def run_step(step: str, name: str, say: Say) -> None:
+    """Run a step that DVC does not track (`publish`); raises the step's own error."""
+    stage = f"{step}@{name}"
+    forget_outcome(stage)
+    tail: deque[str] = deque(maxlen=200)
+
+    def hear(line: str) -> None:
+        tail.append(line)
+        say(line)
+
+    if code := run_child([sys.executable, "-m", "graft.steps", step, name], hear):
+        raise failure(stage, code, read_outcome(stage), list(tail))
+
+
+def bring(file: str, say: Say) -> None:
+    """Make the data of a `.dvc` file present: from the cache, else from the default remote."""
+    path = Path(file.removesuffix(".dvc"))
+    if path.exists():
+        return
+    verb = "pull" if has_remote() else "checkout"
+    if run_child([*DVC, "--wait-for-lock", verb, file], say):
+        raise BadInput(
+            f"{path}: the data is not here and `dvc {verb} {file}` cannot bring it",
+            advice="Ask whoever added it to `dvc push`, and set the remote with `dvc remote add -d NAME URL`.",
+        )
+
+
+def refresh(file: str, say: Say) -> None:
+    """Bring the newest version of data that was imported (`dvc import`, `import-url`); leave other data alone."""
+    content = YAML(typ="safe").load(Path(file).read_text())
+    if content.get("deps") and run_child([*DVC, "--wait-for-lock", "update", file], say):
+        origin = content["deps"][0].get("path", "its origin")
+        raise Transient(f"{file}: `dvc update` could not bring the newest version from {origin}")
+
+
+def has_remote() -> bool:
+    """Return whether this checkout, or this user, names a default DVC remote."""
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    config.read([Path.home() / ".config/dvc/config", ".dvc/config", ".dvc/config.local"])
+    return config.has_option("core", "remote")

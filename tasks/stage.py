@@ -1,0 +1,85 @@
+"""Prefect tasks: one DVC stage, one tracked data file, one publication each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import task_run
+from prefect.tasks import Task, exponential_backoff
+
+from graft.errors import Transient
+from tasks import pipeline
+from tasks.pipeline import StageResult
+from tasks.reporting import Meter
+from tasks.results import read_decision
+
+RETRIES = 3
+
+
+def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Return whether another try may succeed: faults of the surroundings, and nothing else."""
+    return isinstance(state.result(raise_on_failure=False), Transient)
+
+
+def name_stage() -> str:
+    """Return a run name a person can read: `digits: adapt, 2026-11-24`."""
+    step, _, name = str(task_run.parameters["stage"]).partition("@")
+    return f"{name}: {step}, {date.today()}" if name else f"{step}, {date.today()}"
+
+
+def name_target(verb: str) -> Callable[[], str]:
+    """Return the run-name function of a task about one target."""
+    return lambda: f"{task_run.parameters['target']}: {verb}, {date.today()}"
+
+
+@task(
+    task_run_name=name_stage,
+    retries=RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=5),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def run_stage(stage: str) -> StageResult:
+    """Run one DVC stage in a child process, if DVC finds it changed."""
+    logger = get_run_logger()
+    result = pipeline.reproduce(stage, logger.info, Meter(stage).mirror)
+    said = {"ran": "done", "skipped": "unchanged", "restored": "restored from the run cache"}[result.action]
+    logger.info("%s: %s, %.1f s", stage, said, result.seconds)
+    return result
+
+
+@task(
+    task_run_name=name_target("data"),
+    retries=RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=5),
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def bring_data(target: str, files: Sequence[str], refresh: bool) -> None:
+    """Make tracked data present, from cache or default remote; `refresh` brings the newest of what is imported."""
+    for file in files:
+        if refresh:
+            pipeline.refresh(file, get_run_logger().info)
+        pipeline.bring(file, get_run_logger().info)
+
+
+@task(
+    task_run_name=name_target("publish"),
+    retries=RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=5),
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def publish(target: str) -> dict[str, Any]:
+    """Register the target's package, ask its gates, and return the decision."""
+    pipeline.run_step("publish", target, get_run_logger().info)
+    return read_decision(target)

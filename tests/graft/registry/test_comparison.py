@@ -1,0 +1,61 @@
+"""Candidate and champion meet on the same rows, and only on rows that are test rows for both."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from graft.errors import RegistryError
+from graft.registry.comparison import pair
+from graft.registry.package import load, open_package
+
+
+def unread():
+    raise AssertionError("every row was predicted before")
+
+
+def test_rows_are_joined_by_what_they_hold_not_by_their_place(make_package):
+    candidate = make_package("new", [True, False, True], ["a", "b", "c"])
+    champion = make_package("old", [False, True, False, True], ["c", "b", "x", "a"])
+    found = pair(open_package(candidate), open_package(champion), unread)
+    assert found.candidate == (True, False, True)
+    assert found.champion == (True, True, False)
+    assert (found.excluded, found.predicted) == (0, 0)
+
+
+def test_rows_that_either_was_trained_on_are_left_out(make_package):
+    candidate = make_package("new", [True] * 4, ["a", "b", "c", "d"], trained=["d"])
+    champion = make_package("old", [False] * 4, ["a", "b", "c", "d"], trained=["a", "z"])
+    found = pair(open_package(candidate), open_package(champion), unread)
+    assert found.candidate == (True, True)
+    assert found.excluded == 2
+
+
+def test_nothing_left_to_compare_is_an_error(make_package):
+    candidate = make_package("new", [True], ["a"])
+    champion = make_package("old", [True], ["a"], trained=["a"])
+    with pytest.raises(RegistryError, match="none of the 1 test rows"):
+        pair(open_package(candidate), open_package(champion), unread)
+
+
+def test_labels_are_compared_by_name(make_package):
+    candidate = make_package("new", [True, True], ["a", "b"])
+    champion = make_package("old", [True, False], ["a", "b"], labels=("plant", "animal"))
+    found = pair(open_package(candidate), open_package(champion), unread)
+    assert found.champion == (False, True)
+
+
+def test_the_champion_predicts_the_rows_it_has_not_met(make_package):
+    candidate = make_package("new", [True, False, True], ["a", "b", "c"])
+    champion = open_package(make_package("old", [False], ["a"]))
+    texts = pa.table({"text": ["unused", "the oak", "the owl", "the cat"], "label": np.zeros(4, np.int64)})
+    found = pair(open_package(candidate), champion, lambda: (texts, ["z", "c", "b", "a"]))
+    expected = load(champion).probabilities(texts).argmax(axis=1) == 0
+    assert found.predicted == 2
+    assert found.champion == (False, bool(expected[2]), bool(expected[1]))
+
+
+def test_rows_that_are_gone_from_the_data_cannot_be_compared(make_package):
+    candidate = make_package("new", [True, True], ["a", "b"])
+    champion = make_package("old", [True], ["a"])
+    with pytest.raises(RegistryError, match="1 test rows of the candidate are no longer"):
+        pair(open_package(candidate), open_package(champion), lambda: (pa.table({"text": ["x"]}), ["x"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,11 +12,11 @@ from graft.errors import GraftError
 
 app = typer.Typer(
     help="Transfer learning that a team can schedule, watch and trust.",
-    epilog="Begin with `graft run digits`: raw data to a verdict and a registered model.",
+    epilog="Begin with graft run digits: raw data to a verdict and a registered model.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
 )
 new = typer.Typer(help="Add an entry to the catalogue and put its data under DVC.", no_args_is_help=True)
 models = typer.Typer(help="The registry: list, show, promote, roll back, history, verify.")
@@ -28,7 +28,7 @@ Reference = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@champion or N
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one message and its exit code, anything else is a bug with its trace."""
+    """Run the command line; an error of ours is one message and an exit code, anything else a bug."""
     try:
         app()
     except GraftError as error:
@@ -38,7 +38,7 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-@app.command(epilog="Example: `graft run digits`")
+@app.command(epilog="Example: graft run digits")
 def run(target: Annotated[str, typer.Argument(help="A target of params.yaml.")], as_json: Json = False) -> None:
     """Check, pretrain, adapt, evaluate and register one target; what is current is skipped."""
     from flows.commands.run import run
@@ -46,9 +46,9 @@ def run(target: Annotated[str, typer.Argument(help="A target of params.yaml.")],
     run(target, as_json)
 
 
-@app.command(epilog="Examples: `graft retrain` and `graft retrain digits pydocs`")
+@app.command(epilog="Examples: graft retrain and graft retrain digits pydocs")
 def retrain(
-    targets: Annotated[Optional[list[str]], typer.Argument(help="Targets; none means all.")] = None,  # noqa: UP045
+    targets: Annotated[list[str] | None, typer.Argument(help="Targets; none means all.")] = None,
     as_json: Json = False,
 ) -> None:
     """Run every target that its data, code or parameters made stale; one failure stops no other."""
@@ -57,7 +57,7 @@ def retrain(
     retrain(targets or [], as_json)
 
 
-@app.command(epilog="Examples: `graft layers digits-0-5` and `graft layers digits --json`")
+@app.command(epilog="Examples: graft layers digits-0-5 and graft layers digits --json")
 def layers(
     name: Annotated[str, typer.Argument(help="A source, or a target for the layers of its source.")],
     as_json: Json = False,
@@ -68,9 +68,7 @@ def layers(
     layers(name, as_json)
 
 
-@app.command(
-    epilog='Examples: `graft predict digits@champion scan.png` and `graft predict pydocs "Open a file." --json`'
-)
+@app.command(epilog='Examples: graft predict digits@champion scan.png and graft predict pydocs "Open a file." --json')
 def predict(
     model: Reference,
     inputs: Annotated[list[str], typer.Argument(help="Image files; or texts, or a .txt file with one a line.")],
@@ -83,7 +81,7 @@ def predict(
 
 
 @app.command(
-    epilog="Examples: `graft up` and, in another terminal, `prefect deployment run transfer/transfer -p target=digits`"
+    epilog="Examples: graft up and, in another terminal, prefect deployment run transfer/transfer -p target=digits"
 )
 def up(
     port: Annotated[int, typer.Option(help="Port of the dashboard on this machine.", min=1, max=65535)] = 4200,
@@ -95,15 +93,15 @@ def up(
 
 
 @new.command(
-    "target", epilog="Example: `graft new target flowers --data ~/flowers --source digits-0-5 --labels-per-class 20`"
+    "target", epilog="Example: graft new target flowers --data ~/flowers --source digits-0-5 --labels-per-class 20"
 )
 def new_target(
     name: Annotated[str, typer.Argument(help="Its name in params.yaml.")],
     data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
     source: Annotated[str, typer.Option(help="The source of params.yaml to start from.")],
-    problem: Annotated[Optional[str], typer.Option(help="Where the data does not tell.")] = None,  # noqa: UP045
-    labels_per_class: Annotated[Optional[int], typer.Option(min=1, help="Labelled rows per class to use.")] = None,  # noqa: UP045
-    group: Annotated[Optional[str], typer.Option(help="Column that must not be on both sides of a split.")] = None,  # noqa: UP045
+    problem: Annotated[str | None, typer.Option(help="Where the data does not tell.")] = None,
+    labels_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled rows per class to use.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
 ) -> None:
     """Look at data, say what was inferred, and add a target."""
     from flows.commands.new import new_target
@@ -111,17 +109,15 @@ def new_target(
     new_target(name, data, source, problem, labels_per_class, group)
 
 
-@new.command("source", epilog="Example: `graft new source leaves --data ~/leaves --backbone resnet`")
+@new.command("source", epilog="Example: graft new source leaves --data ~/leaves --backbone resnet")
 def new_source(
     name: Annotated[str, typer.Argument(help="Its name in params.yaml.")],
     data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
-    backbone: Annotated[
-        Optional[str], typer.Option(help="New network: resnet or bert, by the data if not given.")
-    ] = None,  # noqa: UP045
-    checkpoint: Annotated[Optional[Path], typer.Option(help="Existing checkpoint: a local folder.")] = None,  # noqa: UP045
-    hub: Annotated[Optional[str], typer.Option(help="Existing checkpoint: a hub id.")] = None,  # noqa: UP045
-    problem: Annotated[Optional[str], typer.Option(help="Where the data does not tell.")] = None,  # noqa: UP045
-    group: Annotated[Optional[str], typer.Option(help="Column that must not be on both sides of a split.")] = None,  # noqa: UP045
+    backbone: Annotated[str | None, typer.Option(help="New network: resnet or bert, by the data if not given.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Existing checkpoint: a local folder.")] = None,
+    hub: Annotated[str | None, typer.Option(help="Existing checkpoint: a hub id.")] = None,
+    problem: Annotated[str | None, typer.Option(help="Where the data does not tell.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
 ) -> None:
     """Look at data, say what was inferred, and add a source."""
     from flows.commands.new import new_source
@@ -129,7 +125,7 @@ def new_source(
     new_source(name, data, backbone, checkpoint, hub, problem, group)
 
 
-@models.callback(invoke_without_command=True, epilog="Examples: `graft models`, `graft models show digits@champion`")
+@models.callback(invoke_without_command=True, epilog="Examples: graft models, graft models show digits@champion")
 def list_models(context: typer.Context, as_json: Json = False) -> None:
     """The registry; without a command, every model with its versions and champion."""
     if context.invoked_subcommand is None:
@@ -138,7 +134,7 @@ def list_models(context: typer.Context, as_json: Json = False) -> None:
         list_models(as_json)
 
 
-@models.command(epilog="Example: `graft models show digits@champion`")
+@models.command(epilog="Example: graft models show digits@champion")
 def show(model: Reference, as_json: Json = False) -> None:
     """Show a version: metrics, gates, digest."""
     from flows.commands.models import show
@@ -149,7 +145,7 @@ def show(model: Reference, as_json: Json = False) -> None:
 Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
 
 
-@models.command(epilog='Example: `graft models promote digits@2 --reason "better on the new scanner"`')
+@models.command(epilog='Example: graft models promote digits@2 --reason "better on the new scanner"')
 def promote(
     model: Reference,
     reason: Reason,
@@ -161,7 +157,7 @@ def promote(
     promote(model, reason, force)
 
 
-@models.command(epilog='Example: `graft models rollback digits --reason "complaints since Monday"`')
+@models.command(epilog='Example: graft models rollback digits --reason "complaints since Monday"')
 def rollback(name: Annotated[str, typer.Argument(help="A model.")], reason: Reason) -> None:
     """Return to the champion before the present one, once its package verifies."""
     from flows.commands.models import rollback
@@ -169,7 +165,7 @@ def rollback(name: Annotated[str, typer.Argument(help="A model.")], reason: Reas
     rollback(name, reason)
 
 
-@models.command(epilog="Example: `graft models history digits`")
+@models.command(epilog="Example: graft models history digits")
 def history(name: Annotated[str, typer.Argument(help="A model.")], as_json: Json = False) -> None:
     """Everything that happened to a model, in order."""
     from flows.commands.models import history
@@ -177,7 +173,7 @@ def history(name: Annotated[str, typer.Argument(help="A model.")], as_json: Json
     history(name, as_json)
 
 
-@models.command(epilog="Example: `graft models verify digits@champion`")
+@models.command(epilog="Example: graft models verify digits@champion")
 def verify(model: Reference) -> None:
     """Read a package back from the registry: digests, loading, golden samples."""
     from flows.commands.models import verify

@@ -33,7 +33,7 @@ def run_flow(name: str, parameters: Mapping[str, Any]) -> Any:
         if url is None:
             print("starting a temporary Prefect server", file=sys.stderr)
             url = stack.enter_context(temporary_server())
-        os.environ["PREFECT_API_URL"] = url
+        os.environ["PREFECT_API_URL"] = url  # before Prefect is imported, if the server was there already
         return _call(name, parameters)
 
 

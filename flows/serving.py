@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from graft.errors import GraftError, Transient
@@ -64,11 +65,11 @@ def temporary_server() -> Iterator[str]:
 
 @contextmanager
 def serving(port: int, dashboard: bool) -> Iterator[str]:
-    """Run a Prefect server on a port of this machine and yield its API address once it answers."""
+    """Run a Prefect server on a port and yield its API address once it answers; Prefect here talks to it."""
     url = f"http://127.0.0.1:{port}/api"
     extra = {
-        "PREFECT_UI_ENABLED": str(dashboard).lower(),
-        "PREFECT_UI_API_URL": url,
+        "PREFECT_SERVER_UI_ENABLED": str(dashboard).lower(),
+        "PREFECT_SERVER_UI_API_URL": url,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
@@ -79,6 +80,8 @@ def serving(port: int, dashboard: bool) -> Iterator[str]:
             [*command, *([] if dashboard else ["--no-services"])], stdout=log.fileno(), stderr=log.fileno(), extra=extra
         )
         try:
+            os.environ["PREFECT_API_URL"] = url  # Prefect reads it when it is imported
+            import_module("prefect.main")  # takes seconds, and the server needs some of its own meanwhile
             wait_until_ready(url, process, path)
             yield url
         finally:

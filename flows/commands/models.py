@@ -1,0 +1,120 @@
+"""graft models and its commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.terminal import print_json, print_table
+from graft.evaluation.verdict import signed
+from graft.registry import open_registry
+
+
+def list_models(as_json: bool) -> None:
+    """Print every version of every model, with what `champion` and `challenger` mean."""
+    states = open_registry().models()
+    if as_json:
+        print_json([_state(state) for state in states])
+        return
+    if not states:
+        print("no models yet; graft run TARGET registers the first")
+        return
+    rows = [
+        (version.name, _aliases(state, version.number), version.verdict, _gain(version.metrics), _when(version.when))
+        for state in states
+        for version in reversed(state.versions)
+    ]
+    print_table(("version", "is", "verdict", "gain", "registered"), rows, right=("gain",))
+
+
+def show(reference: str, as_json: bool) -> None:
+    """Print what is known of a version."""
+    registry = open_registry()
+    version = registry.show(reference)
+    state = registry.state(version.model)
+    decision = state.decision(version.number)
+    if as_json:
+        gates = [gate.model_dump(mode="json") for gate in decision.gates] if decision else []
+        print_json({**_version(version), "is": _aliases(state, version.number), "gates": gates})
+        return
+    facts = {
+        "version": f"{version.name} {_aliases(state, version.number)}".strip(),
+        "verdict": version.verdict,
+        "registered": f"{_when(version.when)} by {version.who}",
+        "package": version.package,
+        "digest": version.digest,
+        "decision": decision.reason if decision else "by hand, or none yet",
+    }
+    print_table(("", ""), facts.items())
+    if decision:
+        gates = [(gate.gate, "passed" if gate.passed else "failed", gate.reason) for gate in decision.gates]
+        print_table(("gate", "", "why"), gates)
+    print_table(("metric", "value"), [(name, _short(value)) for name, value in version.metrics.items()])
+
+
+def promote(reference: str, reason: str, force: bool) -> None:
+    """Make a version champion."""
+    event = open_registry().promote(reference, reason, force)
+    print(f"{event.model}@{event.version} is champion")
+
+
+def rollback(name: str, reason: str) -> None:
+    """Return to the champion before."""
+    event = open_registry().rollback(name, reason)
+    print(f"{event.model}@{event.version} is champion again, {event.model}@{event.abandoned} is not")
+
+
+def history(name: str, as_json: bool) -> None:
+    """Print every event of a model."""
+    events = open_registry().history(name)
+    if as_json:
+        print_json([event.model_dump(mode="json") for event in events])
+        return
+    rows = [
+        (_when(event.when), event.kind, f"{event.model}@{event.version}", event.who, event.reason) for event in events
+    ]
+    print_table(("when", "what", "version", "who", "why"), rows)
+
+
+def verify(reference: str) -> None:
+    """Verify a package in the registry."""
+    found = open_registry().verify(reference)
+    print(f"{found.version.name}: {found.files} files have their digests")
+    print(f"{found.version.name}: {found.golden} golden samples are predicted as recorded")
+
+
+def _state(state: Any) -> dict[str, Any]:
+    return {
+        "model": state.model,
+        "champion": state.champion,
+        "challenger": state.challenger,
+        "versions": [_version(version) for version in state.versions],
+    }
+
+
+def _version(version: Any) -> dict[str, Any]:
+    return {
+        "version": version.name,
+        "verdict": version.verdict,
+        "digest": version.digest,
+        "package": version.package,
+        "who": version.who,
+        "when": version.when.isoformat(),
+        "metrics": version.metrics,
+    }
+
+
+def _aliases(state: Any, number: int) -> str:
+    return ", ".join(alias for alias, version in state.aliases.items() if version == number)
+
+
+def _gain(metrics: dict[str, Any]) -> str:
+    gain = metrics.get("gain")
+    return "" if gain is None else f"{signed(100 * gain)} points"
+
+
+def _when(when: Any) -> str:
+    return str(when.astimezone().strftime("%Y-%m-%d %H:%M"))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -48,7 +48,7 @@ def failure(stage: str, code: int, outcome: Outcome | None, tail: Sequence[str])
     said = [line.removeprefix("ERROR: ") for line in tail if line.startswith("ERROR: ")]
     if any(words in line for line in said for words in LOCKED):
         return Transient(f"{stage}: another DVC command holds this checkout's lock: {said[-1]}")
-    if any("exited with -" in line or "exited with 137" in line for line in said) or code > 128:
+    if any("exited with -" in line or "exited with 137" in line for line in said) or 128 < code < 192:
         return GraftError(
             f"{stage}: its process was killed from outside (out of memory, or kill -9). "
             "The same command goes on from its last checkpoint."

@@ -57,7 +57,7 @@ def plan(name: str, catalog: Catalog) -> Plan:
     """Return what a target needs; raises CatalogError naming the nearest when there is no such target."""
     target = catalog.target(name)
     paths = [catalog.source(target.source).data.path, target.data.path]
-    builders = dict.fromkeys(stage for path in paths for stage in _builders(path))
+    builders = dict.fromkeys(stage for path in paths for stage in produced(path))
     tracked = dict.fromkeys(str(file) for path in paths if (file := tracking_file(path)) is not None)
     return Plan(name, target.source, tuple(builders), tuple(tracked))
 
@@ -71,7 +71,8 @@ def tracking_file(path: str) -> Path | None:
     return None
 
 
-def _builders(path: str) -> list[str]:
+def produced(path: str) -> list[str]:
+    """Return the plain stages of dvc.yaml that make a data path."""
     stages = YAML(typ="safe").load(Path("dvc.yaml").read_text()).get("stages", {})
     wanted = Path(path)
     return [

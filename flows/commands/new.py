@@ -1,0 +1,224 @@
+"""graft new target, graft new source: an entry in the catalogue and its data under DVC, both or neither."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from graft.catalog import NAME, Catalog, load
+from graft.errors import BadInput, CatalogError, DataError
+from graft.manifest import write_whole
+from graft.reading import Inspection, fetch_hub, inspect
+from graft.settings import settings
+from tasks.children import environment
+from tasks.pipeline import DVC, produced, tracking_file
+
+Kind = Literal["sources", "targets"]
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+# Networks that train from random weights on two CPU cores in minutes; anything larger is a line in params.yaml.
+BACKBONES: dict[str, dict[str, Any]] = {
+    "resnet": {
+        "model_type": "resnet",
+        "embedding_size": 16,
+        "hidden_sizes": [16, 32, 64],
+        "depths": [1, 1, 1],
+        "layer_type": "basic",
+    },
+    "bert": {
+        "model_type": "bert",
+        "hidden_size": 96,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 192,
+        "max_position_embeddings": 64,
+    },
+}
+
+
+def new_target(
+    name: str, data: str, source: str, problem: str | None, labels_per_class: int | None, group: str | None
+) -> None:
+    """Add a target to params.yaml; raises BadInput and leaves everything as it was when that cannot be."""
+    catalog = _ready("targets", name)
+    catalog.source(source)
+    with brought(name, data) as path:
+        found = inspect(path)
+        section = _data(path, found, group)
+        if labels_per_class is not None:
+            section["labels_per_class"] = labels_per_class
+        entry = {"source": source, "problem": _problem(found, problem, path), "data": section, "study": {}}
+        _add("targets", name, entry, path)
+    _tell("target", name, path, found, entry["problem"])
+    print(f"next: graft run {name}")
+
+
+def new_source(
+    name: str,
+    data: str,
+    backbone: str | None,
+    checkpoint: Path | None,
+    hub: str | None,
+    problem: str | None,
+    group: str | None,
+) -> None:
+    """Add a source to params.yaml; raises BadInput and leaves everything as it was when that cannot be."""
+    if sum(given is not None for given in (backbone, checkpoint, hub)) > 1:
+        raise BadInput("give one of --backbone, --checkpoint and --hub, not several")
+    _ready("sources", name)
+    with brought(name, data) as path:
+        found = inspect(path)
+        chosen = _problem(found, problem, path)
+        network = _backbone(chosen, backbone, checkpoint, hub)
+        entry = {"problem": chosen, "data": _data(path, found, group), "backbone": network}
+        _add("sources", name, entry, path)
+    _tell("source", name, path, found, chosen)
+    print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
+
+
+def _ready(kind: Kind, name: str) -> Catalog:
+    catalog = load()
+    if name in getattr(catalog, kind):
+        raise CatalogError(f"params.yaml: {kind}.{name} is there already", advice="Choose another name, or edit it.")
+    if not NAME.fullmatch(name):
+        raise CatalogError(f"'{name}': a name is lower-case letters, digits, '-' and '_', such as 'flowers-2'")
+    return catalog
+
+
+@contextmanager
+def brought(name: str, data: str) -> Iterator[Path]:
+    """Yield the data's path in this checkout: where it lies, or copied or fetched to data/NAME; undone on an error."""
+    given = Path(data).expanduser()
+    root = Path.cwd()
+    if given.exists() and given.resolve().is_relative_to(root):
+        yield given.resolve().relative_to(root)
+        return
+    path = Path("data") / (name + (given.suffix if given.is_file() else ""))
+    if path.exists():
+        raise DataError(f"{path}: is there already", advice=f"Move it away, or name it: --data {path}")
+    if not given.exists() and not HUB_ID.fullmatch(data):
+        raise DataError(f"{data}: no such file or folder", advice="Expected a path, or a hub id such as owner/name.")
+    try:
+        if given.is_dir():
+            shutil.copytree(given, path)
+        elif given.is_file():
+            path.parent.mkdir(exist_ok=True)
+            shutil.copyfile(given, path)
+        else:
+            fetch_hub(data, path)
+        yield path
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+        raise
+
+
+def _data(path: Path, found: Inspection, group: str | None) -> dict[str, Any]:
+    section: dict[str, Any] = {"path": path.as_posix()}
+    if found.columns:
+        section["columns"] = dict(found.columns)
+    if group is not None:
+        section["group"] = group
+    return section
+
+
+def _problem(found: Inspection, given: str | None, path: Path) -> str:
+    if given is None and not found.problem:
+        raise DataError(
+            f"{path}: the data does not tell what is to be predicted", found.notes, "Say it with --problem."
+        )
+    return given or str(found.problem)
+
+
+def _backbone(problem: str, backbone: str | None, checkpoint: Path | None, hub: str | None) -> dict[str, Any]:
+    if checkpoint is not None:
+        return {"checkpoint": checkpoint.as_posix()}
+    if hub is not None:
+        return {"hub": hub}
+    from graft.problems import PROBLEMS
+
+    modality = PROBLEMS[problem].modality if problem in PROBLEMS else "text"
+    kind = backbone or {"image": "resnet", "text": "bert"}[modality]
+    if kind not in BACKBONES:
+        raise BadInput(
+            f"--backbone {kind}: expected {' or '.join(BACKBONES)}", advice="Or edit params.yaml afterwards."
+        )
+    return {"config": BACKBONES[kind]}
+
+
+def _add(kind: Kind, name: str, entry: Mapping[str, Any], path: Path) -> None:
+    """Validate the catalogue with the entry, put the data under DVC, then write the catalogue."""
+    text = _with_entry(settings().params.read_text(), kind, name, entry)
+    _validate(text)
+    if tracking_file(path.as_posix()) is None and not produced(path.as_posix()):
+        _track(path)
+    write_whole(settings().params, text)
+
+
+def _with_entry(text: str, kind: Kind, name: str, entry: Mapping[str, Any]) -> str:
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    content = yaml.load(text)
+    if content.get(kind) is None:
+        content[kind] = CommentedMap()
+    content[kind][name] = _plain(entry)
+    stream = io.StringIO()
+    yaml.dump(content, stream)
+    return stream.getvalue()
+
+
+def _plain(entry: Mapping[str, Any]) -> CommentedMap:
+    """Return the entry as a person would write it: sections as blocks, a network's configuration on one line."""
+    written = CommentedMap()
+    for key, value in entry.items():
+        written[key] = _plain(value) if isinstance(value, Mapping) else value
+        if key in ("config", "columns", "study"):
+            written[key].fa.set_flow_style()
+    return written
+
+
+def _validate(text: str) -> None:
+    trial = settings().params.with_name(f".{settings().params.name}.trial")
+    trial.write_text(text)
+    try:
+        load(trial)
+    finally:
+        trial.unlink()
+
+
+def _track(path: Path) -> None:
+    """Put data under DVC; raises BadInput with DVC's own reason, and takes back what it began."""
+    ignore, file = path.parent / ".gitignore", path.with_name(f"{path.name}.dvc")
+    before = ignore.read_text() if ignore.is_file() else None
+    command = [*DVC, "--wait-for-lock", "add", path.as_posix()]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        file.unlink(missing_ok=True)
+        if before is not None:
+            ignore.write_text(before)
+        said = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
+        raise BadInput(f"{path}: DVC cannot track it", said[-5:])
+
+
+def _tell(kind: str, name: str, path: Path, found: Inspection, problem: str) -> None:
+    parts = ", ".join(f"{split} {rows}" for split, rows in found.splits.items()) if found.splits else "none given"
+    print(f"added {kind} {name} to {settings().params}; its data is {path}")
+    print(f"  problem  {problem}")
+    print(f"  rows     {found.rows} (splits: {parts})")
+    if found.labels:
+        print(f"  labels   {', '.join(found.labels[:12])}{' ...' if len(found.labels) > 12 else ''}")
+    for column, meant in found.columns.items():
+        print(f"  column   {meant!r} is the {column}")
+    for note in found.notes:
+        print(f"  note     {note}", file=sys.stdout)

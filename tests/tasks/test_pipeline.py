@@ -1,0 +1,135 @@
+import json
+
+import pytest
+
+from graft.catalog import Catalog
+from graft.errors import BadInput, CatalogError, DataError, GraftError, Interrupted, Transient
+from tasks.outcomes import Outcome, failure, rebuild
+from tasks.pipeline import bring, has_remote, plan, produced, reproduce, stale
+
+
+def test_a_stage_runs_then_is_skipped_then_comes_back_from_the_run_cache(repo):
+    lines = []
+    assert reproduce("make", lines.append).action == "ran"
+    assert (repo / "out.txt").read_text() == "HELLO"
+    assert lines == ["working"]
+    assert stale(["make"]) == {}
+    assert reproduce("make", lines.append).action == "skipped"
+    (repo / "out.txt").unlink()
+    (repo / "dvc.lock").unlink()
+    assert list(stale(["make"])) == ["make"]
+    assert reproduce("make", lines.append).action == "restored"
+    assert (repo / "out.txt").read_text() == "HELLO"
+    assert (repo / ".gitignore").read_text().count("out.txt") == 1
+
+
+def test_a_failed_step_raises_its_own_error_and_not_what_an_earlier_run_left(repo, endings):
+    endings(["DataError", 2], ["killed", 0])
+    with pytest.raises(DataError, match="DataError happened"):
+        reproduce("make", lambda line: None)
+    with pytest.raises(GraftError, match="killed from outside") as killed:
+        reproduce("make", lambda line: None)
+    assert not isinstance(killed.value, BadInput)
+
+
+def test_what_dvc_itself_refuses_is_bad_input_with_its_reason(repo):
+    (repo / "input.txt").unlink()
+    with pytest.raises(BadInput, match=r"input\.txt"):
+        reproduce("make", lambda line: None)
+    with pytest.raises(BadInput, match="nowhere"):
+        reproduce("nowhere", lambda line: None)
+
+
+def test_outside_a_dvc_repository_status_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="DVC cannot tell"):
+        stale(["make"])
+
+
+def test_tracked_data_that_is_nowhere_says_how_to_get_it(repo):
+    (repo / "images.dvc").write_text("outs:\n- md5: d41d8cd98f00b204e9800998ecf8427e\n  hash: md5\n  path: images\n")
+    with pytest.raises(BadInput, match="dvc push"):
+        bring("images.dvc", lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("DataError", DataError), ("Interrupted", Interrupted), ("Transient", Transient)]
+)
+def test_an_outcome_is_raised_as_the_class_it_was(kind, expected):
+    error = rebuild("adapt@digits", Outcome(kind, "what happened", 1.0))
+    assert type(error) is expected
+    assert str(error) == "what happened"
+
+
+@pytest.mark.parametrize("kind", ["ZeroDivisionError", "BaseException", "annotations", "Sequence"])
+def test_an_outcome_of_no_class_of_ours_is_a_bug_and_not_bad_input(kind):
+    error = rebuild("adapt@digits", Outcome(kind, "what happened", 1.0))
+    assert type(error) is GraftError
+    assert "what happened" in str(error)
+
+
+def test_a_held_lock_is_transient():
+    said = ["ERROR: Unable to acquire lock. Most likely another DVC process is running"]
+    assert isinstance(failure("make", 255, None, said), Transient)
+
+
+def test_a_default_remote_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not has_remote()
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    remote = team\n['remote \"team\"']\n    url = s3://x\n")
+    assert has_remote()
+
+
+CATALOG = Catalog.model_validate(
+    {
+        "sources": {
+            "big": {
+                "problem": "image-classification",
+                "data": {"path": "data/digits/source"},
+                "backbone": {"config": {"model_type": "resnet"}},
+            }
+        },
+        "targets": {
+            "small": {
+                "source": "big",
+                "problem": "image-classification",
+                "data": {"path": "data/own"},
+                "study": {},
+            }
+        },
+    }
+)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout whose source is made by a stage and whose target came from a person."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "own.dvc").write_text("outs: []\n")
+    builder = {"cmd": "true", "outs": ["data/digits"]}
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": {"build-digits": builder, "adapt": {"foreach": []}}}))
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_plan_builds_its_data_and_checks_everything_before_training():
+    steps = plan("small", CATALOG)
+    assert steps.tracked == ("data/own.dvc",)
+    assert steps.stages == (
+        "build-digits",
+        "check-source@big",
+        "check-target@small",
+        "pretrain@big",
+        "adapt@small",
+        "evaluate@small",
+    )
+    assert produced("data/digits") == ["build-digits"]
+    assert produced("data/digits-2") == []
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_plan_for_an_unknown_target_names_the_nearest():
+    with pytest.raises(CatalogError, match="did you mean 'small'"):
+        plan("smal", CATALOG)

@@ -1,0 +1,64 @@
+import re
+import sys
+from datetime import date
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+
+from graft.errors import DataError, Transient
+from tasks.reporting import artifact_key
+from tasks.stage import run_stage
+
+AT_ONCE = run_stage.with_options(retries=2, retry_delay_seconds=0, retry_jitter_factor=None)
+
+
+@flow(name="one-stage")
+def one_stage():
+    return AT_ONCE("make")
+
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+def test_a_transient_fault_is_tried_again_and_the_run_has_a_readable_name(endings, attempts):
+    endings(["Transient", 74], ["Transient", 74])
+    assert one_stage().action == "ran"
+    assert attempts() == ["Transient", "Transient", "done"]
+    with get_client(sync_client=True) as client:
+        assert f"make, {date.today()}" in {run.name for run in client.read_task_runs()}
+
+
+def test_a_fault_that_stays_is_raised_after_the_last_try(endings, attempts):
+    endings(*[["Transient", 74]] * 9)
+    with pytest.raises(Transient):
+        one_stage()
+    assert len(attempts()) == 1 + AT_ONCE.retries
+
+
+def test_bad_input_is_not_tried_again(endings, attempts):
+    endings(["DataError", 2])
+    with pytest.raises(DataError, match="DataError happened"):
+        one_stage()
+    assert attempts() == ["DataError"]
+
+
+def test_progress_reaches_the_dashboard(repo, monkeypatch):
+    monkeypatch.setenv("STEP_SECONDS", "2.5")
+    one_stage()
+    with get_client(sync_client=True) as client:
+        found = [artifact for artifact in client.read_artifacts() if artifact.key == "make"]
+    assert float(found[0].data) == 75.0
+    assert "loss 0.5" in found[0].description
+
+
+@pytest.mark.parametrize("words", [("adapt@digits",), ("Ünïcode_x", "trials"), ("a--b__c",)])
+def test_artifact_keys_are_what_prefect_allows(words):
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", artifact_key(*words))
+
+
+def test_a_step_never_loads_prefect():
+    import subprocess
+
+    program = "import sys, tasks.guard, tasks.pipeline; sys.exit('prefect' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from graft.errors import CatalogError
 
@@ -246,7 +247,7 @@ def load(path: Path | None = None) -> Catalog:
     except ValidationError as error:
         problems = [_explain(dict(problem), raw) for problem in error.errors()]
         raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.") from None
-    # By name, not by import: what a step imports is what DVC watches, and a new strategy is no reason to pretrain again.
+    # By name: what a step imports is what DVC watches, and a new strategy is no reason to pretrain again.
     if problems := list(import_module("graft.consistency").find_inconsistencies(catalog)):
         raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.")
     return catalog

@@ -57,12 +57,12 @@ def _around(model: nn.Module, blocks: str) -> tuple[list[str], list[str]]:
     """Return the paths of everything that is registered before and after the blocks, as high up as possible."""
     before: list[str] = []
     after: list[str] = []
-    module, path, seen = model, "", False
+    module, path = model, ""
     trail = blocks.split(".")
     outer: list[list[str]] = []
     for part in trail:
         before.extend(_join(path, name) for name, _ in module.named_parameters(recurse=False))
-        seen, later = False, []
+        seen, later = False, list[str]()
         for name, _ in module.named_children():
             if name == part:
                 seen = True

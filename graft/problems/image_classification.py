@@ -20,7 +20,7 @@ class ImageClassification(Classification):
 
     name = "image-classification"
     modality: Modality = "image"
-    columns = ("image", "label")
+    columns: tuple[str, ...] = ("image", "label")
     auto_model = "AutoModelForImageClassification"
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:

@@ -24,7 +24,7 @@ class MaskedLanguageModelling:
 
     name = "masked-language-modelling"
     modality: Modality = "text"
-    columns = ("text",)
+    columns: tuple[str, ...] = ("text",)
     metric = "loss"
     higher_is_better = False
     auto_model = "AutoModelForMaskedLM"

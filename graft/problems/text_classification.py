@@ -21,7 +21,7 @@ class TextClassification(Classification):
 
     name = "text-classification"
     modality: Modality = "text"
-    columns = ("text", "label")
+    columns: tuple[str, ...] = ("text", "label")
     auto_model = "AutoModelForSequenceClassification"
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:

@@ -81,8 +81,9 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
         folder = fetch(source.backbone)
         _check_digest(source, folder)
         processor = load_processor(folder, problem)
-        stored = recipe.epochs == 0  # taken as it is, so with the head that it has
-        return load(folder, problem, None if stored or not dataset.labels else dataset.labels, recipe.seed), processor
+        taken_as_it_is = recipe.epochs == 0 or not dataset.labels  # so with the head that it has
+        model: Any = load(folder, problem, None if taken_as_it_is else dataset.labels, recipe.seed)
+        return model, processor
     processor = problem.make_processor(rows, config, recipe)
     if problem.modality == "text":
         config = {**config, "vocab_size": len(processor), "pad_token_id": processor.pad_token_id}

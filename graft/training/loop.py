@@ -46,7 +46,7 @@ class Job:
     measure_every: int
     """Steps between two measurements on the validation rows."""
     patience: int | None
-    """Measurements without a better validation loss before it stops; None trains to the end and keeps the last weights."""
+    """Measurements without a better validation loss before it stops; None keeps the last weights."""
     folder: Path
     """Where its checkpoints go."""
     stop_at: int | None = None

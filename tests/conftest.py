@@ -1,0 +1,55 @@
+"""What several rooms test with: tiny networks of fixed weights, made in milliseconds."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import pytest
+
+from graft.problems.problem import Examples
+from graft.settings import settings
+
+RESNET = {
+    "model_type": "resnet",
+    "num_channels": 1,
+    "embedding_size": 4,
+    "hidden_sizes": [4, 6, 8],
+    "depths": [1, 1, 1],
+    "layer_type": "basic",
+    "downsample_in_first_stage": False,
+}
+BERT = {
+    "model_type": "bert",
+    "hidden_size": 8,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "max_position_embeddings": 16,
+    "vocab_size": 60,
+}
+
+
+@pytest.fixture(autouse=True)
+def _settings_are_read_anew():
+    """A test that sets GRAFT_* sees it, and leaves nothing behind."""
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture
+def image_processor():
+    from transformers import ViTImageProcessorPil
+
+    return ViTImageProcessorPil(size={"height": 16, "width": 16}, image_mean=[0.5], image_std=[0.25])
+
+
+@pytest.fixture
+def images():
+    """33 grey pictures of three classes that differ in brightness, so that a tiny network can learn them."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(33) % 3
+    pixels = rng.integers(0, 60, (33, 1, 16, 16)) + 90 * labels[:, None, None, None]
+    return Examples(list(pixels.astype(np.uint8)), labels)

@@ -1,0 +1,1 @@
+"""What a study found, for people: one offline HTML page, a model card, plots."""

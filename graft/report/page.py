@@ -1,0 +1,67 @@
+"""The report: one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from graft import __version__
+from graft.evaluation.verdict import HEADLINE, sentence
+from graft.report import plots, style
+from graft.report.evidence import Evidence
+from graft.report.network import draw
+from graft.report.wording import FILTERS
+
+MOST_CLASSES = 40  # a larger confusion matrix is a grey square
+
+
+def render_page(evidence: Evidence) -> str:
+    """Return the report as HTML: the first screen for who decides, the rest for who must believe it."""
+    metrics, study = evidence.metrics, evidence.study
+    return environment(html=True).get_template("report.html.j2").render(
+        metrics=metrics,
+        study=study,
+        evidence=evidence,
+        headline=HEADLINE[metrics["verdict"]],
+        sentence=sentence(metrics),
+        colour=style.VERDICT[metrics["verdict"]],
+        drawing=draw(study["groups"], metrics["trained_groups"]),
+        figures=_figures(evidence),
+        confusions=_confusions(evidence),
+        version=__version__,
+    )  # fmt: skip
+
+
+def environment(html: bool) -> Environment:
+    """Return the templates' environment; what users wrote is escaped in HTML, and a missing name is an error."""
+    loader = PackageLoader("graft.report")
+    made = Environment(loader=loader, autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters.update(FILTERS)
+    return made
+
+
+def _figures(evidence: Evidence) -> Mapping[str, str]:
+    study, labels = evidence.study, evidence.study["labels"]
+    figures = {
+        "verdict": plots.verdict_figure(evidence.metrics),
+        "candidates": plots.candidates_figure(study["candidates"], study["winner"]),
+        "curves": plots.curves_figure(evidence.curves),
+        "reliability": plots.reliability_figure(*evidence.reliability),
+    }
+    if len(labels) <= MOST_CLASSES:
+        figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
+    return {name: style.svg(figure) for name, figure in figures.items()}
+
+
+def _confusions(evidence: Evidence) -> Sequence[tuple[str, str, int]]:
+    """Return the commonest confusions as true label, predicted label, rows."""
+    labels: Sequence[Any] = evidence.study["labels"]
+    pairs = [
+        (labels[true], labels[predicted], int(rows))
+        for true, line in enumerate(evidence.confusion)
+        for predicted, rows in enumerate(line)
+        if true != predicted and rows
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])[:8]

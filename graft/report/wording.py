@@ -1,0 +1,66 @@
+"""Numbers as people read them; what was not measured is said so."""
+
+from graft.evaluation.verdict import signed
+
+UNMEASURED = "not measured"
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+
+
+def score(value: float | None, metric: str = "accuracy") -> str:
+    """Return a metric's value: a share in percent, a loss as it is."""
+    if value is None:
+        return UNMEASURED
+    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f}{NARROW_SPACE}%"
+
+
+def change(value: float | None, metric: str = "accuracy") -> str:
+    """Return a difference of a metric with its sign: points of a share, a loss as it is."""
+    if value is None:
+        return UNMEASURED
+    return signed(value, 3) if metric == "loss" else f"{signed(100 * value)} points"
+
+
+def share(value: float | None) -> str:
+    """Return a small share such as a calibration error with three digits."""
+    return UNMEASURED if value is None else f"{value:.3f}"
+
+
+def count(value: float | None) -> str:
+    """Return a whole number with its thousands apart."""
+    return UNMEASURED if value is None else f"{round(value):,}".replace(",", NARROW_SPACE)
+
+
+def short_count(value: float) -> str:
+    """Return a whole number in three digits: 950, 14.7k, 110M."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds in the unit that suits them."""
+    if seconds is None:
+        return UNMEASURED
+    if seconds < 120:
+        return f"{seconds:.1f}{NARROW_SPACE}s" if seconds < 10 else f"{seconds:.0f}{NARROW_SPACE}s"
+    minutes = seconds / 60
+    return f"{minutes:.0f}{NARROW_SPACE}min" if minutes < 120 else f"{minutes / 60:.1f}{NARROW_SPACE}h"
+
+
+def size(value: float | None) -> str:
+    """Return bytes as megabytes or gigabytes."""
+    if not value:
+        return UNMEASURED
+    return f"{value / 1e9:.1f}{NARROW_SPACE}GB" if value >= 1e9 else f"{value / 1e6:.0f}{NARROW_SPACE}MB"
+
+
+FILTERS = {
+    "score": score,
+    "change": change,
+    "share": share,
+    "count": count,
+    "short_count": short_count,
+    "duration": duration,
+    "size": size,
+}

@@ -1,0 +1,130 @@
+"""Evidence made by code: a digits study as large as a real one, and one of sentences with a hostile row."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from graft.evaluation.calibration import reliability, softmax
+from graft.evaluation.cost import summarise
+from graft.problems import PROBLEMS
+from graft.report.evidence import Evidence, Fact, count_confusions, worst_mistakes
+
+HOSTILE = "<script>alert('x')</script> & \"quotes\" of json.dumps"
+GROUPS = [
+    {"name": "stem", "parameters": 2_608, "trained": False},
+    {"name": "block 1", "parameters": 4_736, "trained": False},
+    {"name": "block 2", "parameters": 14_528, "trained": False},
+    {"name": "block 3", "parameters": 57_728, "trained": True},
+    {"name": "head", "parameters": 260, "trained": True},
+]
+
+
+@pytest.fixture
+def make_evidence() -> Callable[..., Evidence]:
+    return evidence
+
+
+def evidence(modality: str = "image", classes: int = 4, verdict: str = "helps") -> Evidence:
+    rng = np.random.default_rng(0)
+    labels = [f"{6 + index}" if modality == "image" else f"area <{index}>" for index in range(classes)]
+    truth = rng.integers(classes, size=240)
+    probabilities = softmax(2.2 * np.eye(classes)[truth] + rng.normal(0, 1.1, (240, classes)))
+    table = _rows(modality, truth, rng)
+    trials, curves = list(_trials(rng)), list(_curves(rng))
+    return Evidence(
+        metrics=_metrics(modality, verdict),
+        study=_study(modality, labels),
+        trials=trials,
+        curves=curves,
+        costs=summarise(trials),
+        confusion=count_confusions(truth, probabilities),
+        reliability=(reliability(softmax(3 * np.log(probabilities)), truth), reliability(probabilities, truth)),
+        mistakes=worst_mistakes(table, probabilities, labels, PROBLEMS[f"{modality}-classification"]),
+        lineage=[
+            Fact("source checkpoint", "digits-0-5", "5f3a" * 16),
+            Fact("target data", "data/digits/target", "91bc" * 16),
+        ],
+    )
+
+
+def _metrics(modality: str, verdict: str) -> dict[str, Any]:
+    gain, low, high = {
+        "helps": (0.062, 0.031, 0.094),
+        "neutral": (0.002, -0.006, 0.009),
+        "hurts": (-0.071, -0.112, -0.033),
+        "cannot-tell": (0.014, -0.012, 0.041),
+    }[verdict]
+    source = "loss" if modality == "text" else "accuracy"
+    return {
+        "target": "digits", "source": "digits-0-5", "problem": f"{modality}-classification", "metric": "accuracy",
+        "transfer": 0.842 + gain, "transfer_low": 0.842 + gain - 0.02, "transfer_high": 0.842 + gain + 0.019,
+        "scratch": 0.842, "scratch_low": 0.811, "scratch_high": 0.869,
+        "gain": gain, "gain_low": low, "gain_high": high, "verdict": verdict, "margin": 0.01, "confidence": 0.95,
+        "macro_f1": 0.901, "macro_f1_scratch": 0.838, "strategy": "top-1", "learning_rate": 0.001,
+        "trained_groups": ["block 3", "head"], "trained_parameters": 57_988, "parameters": 79_860,
+        "source_metric": source, "source_before": 3.412 if source == "loss" else 0.987,
+        "source_after": 3.925 if source == "loss" else 0.903, "forgetting": 0.513 if source == "loss" else 0.084,
+        "ece": 0.071, "ece_calibrated": 0.038, "temperature": 1.31, "trials": 105, "seconds": 83.4,
+        "labels_per_class": 5, "train_rows": 20, "test_rows": 699, "dataset": "91bc" * 16,
+        "seeds": [0, 1, 2], "seed": 0, "package": "77aa" * 16,
+    }  # fmt: skip
+
+
+def _study(modality: str, labels: list[str]) -> dict[str, Any]:
+    means = {"linear-probe": 0.78, "top-1": 0.874, "top-2": 0.886, "full": 0.871, "lp-ft": 0.88, "scratch": 0.80}
+    candidates = [
+        {
+            "strategy": strategy, "learning_rate": 1e-3, "mean": mean, "standard_error": 0.012 + 0.03 * (0.9 - mean),
+            "trials": 15, "trained_parameters": 57_988, "trained_groups": ["block 3", "head"],
+            "kept": strategy in ("top-1", "scratch"), "reason": "within one standard error of the best, and cheaper",
+        }
+        for strategy, mean in means.items()
+    ]  # fmt: skip
+    chosen = {"strategy": "top-1", "learning_rate": 1e-3, "trained_groups": ["block 3", "head"]}
+    return {
+        "target": "digits", "source": "digits-0-5", "problem": f"{modality}-classification", "metric": "accuracy",
+        "labels": labels, "groups": GROUPS, "candidates": candidates, "winner": chosen, "selection": "5-fold",
+        "seeds": [0, 1, 2], "device": "cpu", "notes": ["The control was searched over the same learning rates."],
+    }  # fmt: skip
+
+
+def _rows(modality: str, truth: np.ndarray, rng: np.random.Generator) -> pa.Table:
+    places = {"label": truth, "file": [f"target/part-{row % 2}.parquet" for row in truth], "row": range(1, 241)}
+    if modality == "text":
+        return pa.table({"text": [f"{HOSTILE} {row}, {'word ' * (row % 40)}" for row in range(240)], **places})
+    return pa.table({"image": [{"bytes": _digit(rng), "path": None} for _ in truth], **places})
+
+
+def _digit(rng: np.random.Generator) -> bytes:
+    import io
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+def _trials(rng: np.random.Generator) -> Iterator[dict[str, str]]:
+    for strategy in ("linear-probe", "top-1", "top-2", "full", "lp-ft", "scratch"):
+        for seed in range(3):
+            yield {
+                "role": "control" if strategy == "scratch" else "candidate", "strategy": strategy,
+                "learning_rate": "0.001", "seed": str(seed), "fold": "0", "steps": "60",
+                "metric": f"{rng.uniform(0.7, 0.9):.4f}", "loss": f"{rng.uniform(0.3, 0.6):.4f}",
+                "seconds": f"{rng.uniform(0.5, 1.5):.3f}", "trained_parameters": "57988", "peak_memory_bytes": "412000000",
+            }  # fmt: skip
+
+
+def _curves(rng: np.random.Generator) -> Iterator[dict[str, str]]:
+    for role, strategy, rate in (("final-winner", "top-1", 12), ("final-control", "scratch", 22)):
+        for seed in range(3):
+            for step in range(1, 61):
+                loss = 1.4 * np.exp(-step / rate) + 0.03 * rng.random()
+                yield {
+                    "role": role, "strategy": strategy, "learning_rate": "0.001", "seed": str(seed), "fold": "",
+                    "step": str(step), "train_loss": f"{loss:.5f}", "validation_loss": "", "validation_metric": "",
+                }  # fmt: skip

@@ -1,0 +1,155 @@
+"""Which stored column is which canonical one: by what the catalogue says, else by type, else by name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from graft.errors import DataError
+from graft.reading.images import SUFFIXES
+
+# In the order of preference; a column called as the canonical one always wins.
+NAMES = {
+    "image": ("image", "img", "picture", "photo", "image_path", "file_name", "filename", "filepath", "file", "path"),
+    "text": ("text", "sentence", "review", "content", "document", "body", "comment", "tweet", "message", "utterance"),
+    "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
+}
+SPLIT = "split"
+GROUPS = frozenset({"author", "group", "module", "patient", "patient_id", "speaker", "subject", "subject_id", "user"})
+"""Usual names of columns that say where a row comes from; they are neither label nor text unless the catalogue says."""
+MANY = 1000  # more distinct values than this are no classes
+
+
+class NotFound(Exception):
+    """A canonical column cannot be told from the others; the message says why."""
+
+
+def find_columns(
+    table: pa.Table, wanted: Sequence[str], given: Mapping[str, str], group: str | None, named: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return canonical name to stored name; raises DataError listing every column that is missing or ambiguous.
+
+    `named` are columns whose integers have class names, which makes them labels.
+    """
+    found: dict[str, str] = {}
+    problems = [
+        f"columns.{canonical}: not a column of this problem, which has {', '.join(wanted)}"
+        for canonical in given
+        if canonical not in wanted
+    ]
+    finders = {"image": _find_image, "label": _find_label, "text": _find_text}
+    for canonical in sorted(wanted):  # image and label before text, which takes what is left
+        taken = {*found.values(), *given.values(), *([group] if group else []), SPLIT}
+        try:
+            if canonical in given:
+                found[canonical] = _present(table, given[canonical], f"columns.{canonical}")
+            else:
+                found[canonical] = finders[canonical](table, taken, set(named))
+        except NotFound as missing:
+            problems.append(str(missing))
+    if group is not None:
+        try:
+            found["group"] = _present(table, group, "data.group")
+        except NotFound as missing:
+            problems.append(str(missing))
+    if problems:
+        raise DataError("", problems)
+    return found
+
+
+def is_image_type(kind: pa.DataType) -> bool:
+    """Say whether a type is an encoded image: bytes, or a struct of bytes and path as `datasets` stores it."""
+    if pa.types.is_struct(kind):
+        return {kind.field(place).name for place in range(kind.num_fields)} >= {"bytes"}
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def is_text_type(kind: pa.DataType) -> bool:
+    """Say whether a type is a string of any width."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _column_type(table: pa.Table, name: str) -> pa.DataType:
+    return table.schema.field(name).type
+
+
+def _present(table: pa.Table, name: str, place: str) -> str:
+    if name not in table.column_names:
+        raise NotFound(f"{place}: no column '{name}'; {_listing(table)}")
+    return name
+
+
+def _listing(table: pa.Table) -> str:
+    return f"the columns are {', '.join(table.column_names) or 'none'}"
+
+
+def _choose(table: pa.Table, canonical: str, candidates: list[str], advice: str) -> str:
+    """Return the only candidate, or the only one with a usual name."""
+    if len(candidates) == 1:
+        return candidates[0]
+    lowered: dict[str, str] = {name.lower(): name for name in candidates}
+    if canonical in lowered:
+        return lowered[canonical]
+    usual = [lowered[name] for name in NAMES[canonical] if name in lowered]
+    if len(usual) == 1:
+        return usual[0]
+    if usual or candidates:
+        found = f"several columns may be the {canonical}: {', '.join(usual or candidates)}"
+    else:
+        found = f"no column for the {canonical}; {_listing(table)}"
+    raise NotFound(f"{found}; {advice}")
+
+
+def _advice(canonical: str) -> str:
+    return f"name it with `columns: {{{canonical}: ...}}`"
+
+
+def _find_image(table: pa.Table, taken: set[str], named: set[str]) -> str:
+    free = [field for field in table.schema if field.name not in taken]
+    typed: list[str] = [field.name for field in free if is_image_type(field.type)]
+    texts = [field.name for field in free if is_text_type(field.type)]
+    paths: list[str] = [name for name in texts if _holds_image_paths(table[name])]
+        field.name for field in free if is_text_type(field.type) and _holds_image_paths(table[field.name])
+    ]
+    return _choose(table, "image", typed or paths, _advice("image"))
+
+
+def _holds_image_paths(column: pa.ChunkedArray) -> bool:
+    values = [value for value in column.slice(0, 20).to_pylist() if value]
+    return bool(values) and all(Path(value).suffix.lower() in SUFFIXES for value in values)
+
+
+def _find_label(table: pa.Table, taken: set[str], named: set[str]) -> str:
+    free: list[str] = [field.name for field in table.schema if field.name not in taken]
+    lowered = {name.lower(): name for name in free}
+    if "label" in lowered:
+        return lowered["label"]
+    if len(candidates := [name for name in free if name in named]) == 1:
+        return candidates[0]
+    usual = [lowered[name] for name in NAMES["label"] if name in lowered]
+    if usual:
+        return _choose(table, "label", usual, _advice("label"))
+    others = [name for name in free if _may_be_classes(table, name)]
+    # One repeating column beside the input can only be the label; of several, none is guessed.
+    return _choose(table, "label", others if len(others) == 1 else [], _advice("label"))
+
+
+def _may_be_classes(table: pa.Table, name: str) -> bool:
+    kind = _column_type(table, name)
+    if name.lower() in GROUPS or not (is_text_type(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        return False
+    if is_text_type(kind) and _holds_image_paths(table[name]):
+        return False
+    distinct: int = len(table[name].unique())
+    return 2 <= distinct <= min(MANY, len(table) // 2)
+
+
+def _find_text(table: pa.Table, taken: set[str], named: set[str]) -> str:
+    texts = [field.name for field in table.schema if field.name not in taken and is_text_type(field.type)]
+    usual = [name for name in texts if name.lower() in NAMES["text"]]
+    likely = [name for name in texts if name.lower() not in GROUPS and _holds_words(table[name])]
+    return _choose(table, "text", usual or likely, _advice("text"))
+
+
+def _holds_words(column: pa.ChunkedArray) -> bool:
+    return any(" " in value.strip() for value in column.slice(0, 20).to_pylist() if value)

@@ -1,0 +1,23 @@
+"""What every reader gives: rows in canonical columns, divided into splits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows in canonical columns.
+
+    Each table has the columns of its problem (`image`: struct of bytes and path, `text`, `label`: int64), `group`
+    where the catalogue names one, and the provenance of every row: `file`, and `row` counted from 1 (0 for a
+    file that is one image).
+    """
+
+    splits: Mapping[str, pa.Table]
+    """`train` and `test`; `validation` only where the data has one."""
+    labels: tuple[str, ...]
+    """Label names in the order of their indices; empty where the problem has no label."""
+    fingerprint: str
+    """sha256 over splits, label names and content; file layout and times do not count."""

@@ -1,0 +1,204 @@
+"""One part of a dataset as an Arrow table, with every problem of its file noted."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet
+
+from graft.reading.images import IMAGE
+from graft.reading.layout import Part, is_image
+
+LISTED = 20  # rows named of one problem; the rest are counted
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one part as they are stored."""
+
+    part: Part
+    table: pa.Table
+    files: list[str]
+    """File of each row, relative to the dataset."""
+    numbers: list[int]
+    """Row in its file, from 1; 0 for a file that is one image."""
+    class_names: dict[str, list[str]] = field(default_factory=dict)
+    """Names of the integers in a column, where the file tells them."""
+    mixed: dict[str, str] = field(default_factory=dict)
+    """Columns whose values are of several types, with what was found."""
+
+
+def load(part: Part, problems: list[str]) -> Rows | None:
+    """Return the rows of a part, or None when it cannot be read; what is wrong with it goes to `problems`."""
+    before = len(problems)
+    try:
+        rows = LOADERS[part.kind](part, problems)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        problems.append(f"{part.name}: cannot be read as {part.kind} ({' '.join(str(error).split())})")
+        return None
+    return rows if len(problems) == before else None
+
+
+def _from_table(part: Part, table: pa.Table, **facts: Any) -> Rows:
+    count = table.num_rows
+    return Rows(part, table, [part.name] * count, list(range(1, count + 1)), **facts)
+
+
+def _load_parquet(part: Part, problems: list[str]) -> Rows:
+    table = pa.parquet.ParquetFile(part.path).read()
+    return _from_table(part, table, class_names=_class_names(table.schema.metadata or {}))
+
+
+def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
+    """Return label names from what `datasets` writes beside a schema."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return _named_features(features)
+
+
+def _named_features(features: dict[str, Any]) -> dict[str, list[str]]:
+    return {
+        name: feature["names"]
+        for name, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+    }
+
+
+def _load_saved(part: Part, problems: list[str]) -> Rows:
+    """Read the Arrow streams that `datasets.Dataset.save_to_disk` writes, without the seconds its import costs."""
+    state = json.loads((part.path / "state.json").read_text())
+    features = json.loads((part.path / "dataset_info.json").read_text()).get("features") or {}
+    tables = []
+    for entry in state["_data_files"]:
+        with pa.OSFile(str(part.path / entry["filename"])) as stream:
+            tables.append(pa.ipc.open_stream(stream).read_all())
+    table = pa.concat_tables(tables)
+    return _from_table(part, table, class_names=_named_features(features))
+
+
+def _decode(path: Path, name: str, problems: list[str]) -> str | None:
+    """Return the text of a file without its byte order mark, or None when it is not UTF-8."""
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        problems.append(f"{name}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")
+        return None
+
+
+def _load_csv(part: Part, problems: list[str]) -> Rows | None:
+    text = _decode(part.path, part.name, problems)
+    if text is None:
+        return None
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count) if part.path.suffix.lower() != ".tsv" else "\t"
+    header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if not header or repeated:
+        found = f"the header has {', '.join(map(repr, repeated))} more than once" if repeated else "the file is empty"
+        problems.append(f"{part.name}: {found}")
+        return None
+    if any(not name.strip() for name in header):  # an index that pandas wrote; it has to be called something
+        header = [name if name.strip() else f"column {place}" for place, name in enumerate(header, 1)]
+    return _from_table(part, _parse_csv(part.name, text, delimiter, header, problems))
+
+
+def _parse_csv(name: str, text: str, delimiter: str, header: list[str], problems: list[str]) -> pa.Table:
+    """Return every column as strings: inference would turn '007' into 7 and 'NA' into nothing."""
+    broken: list[str] = []
+
+    def note(row: Any) -> str:
+        broken.append(f"{name}, line {row.number}: {row.actual_columns} values, the header has {row.expected_columns}")
+        return "skip"
+
+    table = pa.csv.read_csv(
+        io.BytesIO(text.encode()),
+        read_options=pa.csv.ReadOptions(use_threads=False, column_names=header, skip_rows_after_names=1),
+        parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    problems.extend(shorten(broken))
+    return table
+
+
+def _load_json(part: Part, problems: list[str]) -> Rows | None:
+    text = _decode(part.path, part.name, problems)
+    if text is None:
+        return None
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    broken = []
+    for number, record in _records(text):
+        if isinstance(record, dict):
+            records.append(record)
+            numbers.append(number)
+        else:
+            reason = record if isinstance(record, ValueError) else f"found {type(record).__name__}"
+            broken.append(f"{part.name}, line {number}: expected one JSON object ({reason})")
+    problems.extend(shorten(broken))
+    columns: dict[str, pa.Array] = {}
+    mixed = {}
+    for column in dict.fromkeys(key for record in records for key in record):
+        values = [record.get(column) for record in records]
+        kinds = Counter(type(value).__name__ for value in values if value is not None)
+        if len(kinds) > 1:
+            mixed[column] = ", ".join(f"{kind} in {count} row(s)" for kind, count in kinds.most_common())
+            values = [value if value is None else json.dumps(value) for value in values]
+        columns[column] = pa.array(values)
+    return Rows(part, pa.table(columns), [part.name] * len(records), numbers, mixed=mixed)
+
+
+def _records(text: str) -> Iterator[tuple[int, Any]]:
+    if text.lstrip().startswith("["):  # one array of objects
+        yield from enumerate(json.loads(text), 1)
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError as error:
+                yield number, error
+
+
+def _load_images(part: Part, problems: list[str]) -> Rows:
+    """Return `image` (paths) and `label` (name of the class folder)."""
+    files = [file for file in sorted(part.path.rglob("*")) if is_image(file) and file.is_file()]
+    inside = [file.relative_to(part.path) for file in files]
+    stray = [file for file in inside if len(file.parts) == 1]
+    prefix = f"{part.name}/" if part.name else ""
+    problems.extend(shorten([f"{prefix}{file}: lies in no class folder" for file in stray]))
+    cells = pa.array([{"bytes": None, "path": str(file)} for file in files], type=IMAGE)
+    labels = pa.array([file.parts[0] for file in inside], type=pa.string())
+    names = [f"{prefix}{file.as_posix()}" for file in inside]
+    return Rows(part, pa.table({"image": cells, "label": labels}), names, [0] * len(files))
+
+
+def shorten(problems: list[str]) -> list[str]:
+    """Return the first problems of one sort and how many more there are."""
+    more = len(problems) - LISTED
+    return problems if more <= 0 else [*problems[:LISTED], f"... and {more} more like these"]
+
+
+LOADERS = {
+    "parquet": _load_parquet,
+    "csv": _load_csv,
+    "json": _load_json,
+    "images": _load_images,
+    "saved": _load_saved,
+}

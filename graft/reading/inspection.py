@@ -1,0 +1,94 @@
+"""What a dataset seems to be, for a first catalogue entry."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from graft.catalog import Data
+from graft.errors import DataError
+from graft.problems import PROBLEMS
+from graft.reading.columns import GROUPS, SPLIT
+from graft.reading.formats import Rows
+from graft.reading.reader import find_columns_of, load_parts, read
+
+CLASSIFICATIONS = ("image-classification", "text-classification")
+UNLABELLED = "masked-language-modelling"
+UNBALANCED = 10
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was inferred of a dataset, and what its owner should know."""
+
+    problem: str
+    """The problem that its columns fit."""
+    columns: dict[str, str]
+    """Canonical name to stored column."""
+    rows: int
+    """Rows of all splits that the data has."""
+    splits: dict[str, int]
+    """Rows of each split that the data has; `all` where it has none."""
+    labels: tuple[str, ...]
+    """Label names; empty for unlabelled text."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences on what will be done, or may need a word in the catalogue."""
+
+
+def inspect(path: Path, problem: str | None = None, columns: Mapping[str, str] | None = None) -> Inspection:
+    """Return the problem and columns that a dataset fits; `problem` and `columns` decide where it does not tell.
+
+    The data are read as a step would read them, so that everything wrong with them is said here: raises DataError.
+    """
+    problems: list[str] = []
+    parts = load_parts(Path(path), problems)
+    if problems:
+        raise DataError(f"{path}: {len(problems)} problem(s) with the data", problems)
+    given = dict(columns or {})
+    problem, found = _fit(parts, [problem] if problem else [*CLASSIFICATIONS, UNLABELLED], given, str(path))
+    dataset = read(Data(path=str(path), columns=given), PROBLEMS[problem])
+    splits = _count(parts)
+    notes = list(_notes(parts, problem, found, splits))
+    if "label" in found:
+        sizes = Counter(dataset.splits["train"]["label"].to_pylist())
+        if max(sizes.values()) > UNBALANCED * min(sizes.values()):
+            notes.append(
+                f"the largest class has {max(sizes.values())} training rows, the smallest {min(sizes.values())}"
+            )
+    return Inspection(problem, found, sum(splits.values()), splits, dataset.labels, notes)
+
+
+def _fit(parts: list[Rows], names: list[str], given: Mapping[str, str], place: str) -> tuple[str, dict[str, str]]:
+    """Return the first problem whose columns are there; raises the first DataError when none fits."""
+    reasons = []
+    for name in names:
+        wanted = PROBLEMS[name].columns
+        mine = {canonical: column for canonical, column in given.items() if canonical in wanted}
+        if "label" in given and "label" not in wanted:
+            continue
+        try:
+            return name, find_columns_of(parts, wanted, mine, None, place)
+        except DataError as error:
+            reasons.append(f"as {name}: {'; '.join(error.problems)}")
+    raise DataError(f"{place}: no problem fits the columns of these data", reasons)
+
+
+def _count(parts: list[Rows]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for rows in parts:
+        if rows.part.split is None and SPLIT in rows.table.column_names:
+            counts.update(str(value) for value in rows.table[SPLIT].to_pylist())
+        else:
+            counts[rows.part.split or "all"] += rows.table.num_rows
+    return dict(counts)
+
+
+def _notes(parts: list[Rows], problem: str, found: Mapping[str, str], splits: Mapping[str, int]) -> Iterator[str]:
+    if not {"test"} & set(splits):
+        yield "no test split: one is made from the training rows (`test_share`, or what `labels_per_class` leaves)"
+    stored = parts[0].table.column_names
+    for name in stored:
+        if name.lower() in GROUPS and name not in found.values():
+            yield f"column '{name}' looks like a group: `group: {name}` keeps its values on one side of a split"
+    if problem == UNLABELLED:
+        yield f"no label column found among {', '.join(stored)}: taken as text to pretrain on"

@@ -1,0 +1,132 @@
+"""Which files a dataset is made of, and which split each belongs to."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from graft.errors import DataError
+from graft.reading.images import SUFFIXES
+
+Kind = Literal["parquet", "csv", "json", "images", "saved"]
+KINDS: dict[str, Kind] = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+# train.csv, train-00000-of-00003.parquet, train_2.jsonl; not train_pairs.csv, which is something else
+SPLIT_NAME = re.compile(rf"({'|'.join(SPLITS)})([-_.]?\d+(-of-\d+)?)?", re.IGNORECASE)
+NOT_ROWS = frozenset({"manifest.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+FORMATS = "parquet, CSV, JSON lines, folders of images by class, or a saved `datasets` directory"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of rows, one folder of images, or one saved split; `split` is None where the layout names none."""
+
+    path: Path
+    kind: Kind
+    split: str | None
+    name: str
+    """Where it is, relative to the dataset: the provenance of its rows."""
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a file stem or folder name stands for."""
+    match = SPLIT_NAME.fullmatch(name)
+    return SPLITS[match[1].lower()] if match else None
+
+
+def discover(path: Path) -> list[Part]:
+    """Return the parts of a dataset in a fixed order; raises DataError when there is nothing to read."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder", advice=_advice(path))
+    if path.is_file():
+        if path.suffix.lower() not in KINDS:
+            raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
+        return [Part(path, KINDS[path.suffix.lower()], None, path.name)]
+    parts = _saved(path) or _files(path) or _image_folders(path)
+    if not parts:
+        found = sorted(entry.name for entry in path.iterdir())[:5]
+        holds = f"it holds {', '.join(found)}" if found else "the folder is empty"
+        raise DataError(f"{path}: no data found, {holds}", advice=f"Expected {FORMATS}.")
+    _refuse_strays(path, parts)
+    return parts
+
+
+def _advice(path: Path) -> str:
+    if HUB_ID.fullmatch(path.as_posix()) and not path.parent.exists():
+        return f"If '{path.as_posix()}' is a hub id, fetch it once with `graft new`, which stores it as a local folder."
+    return "Give the path from the folder of params.yaml; if DVC keeps the data, `dvc pull` or `dvc repro` brings it."
+
+
+def _saved(path: Path) -> list[Part]:
+    if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
+        return [Part(path, "saved", None, path.name)]
+    if not (path / "dataset_dict.json").is_file():
+        return []
+    names = json.loads((path / "dataset_dict.json").read_text())["splits"]
+    return [Part(path / name, "saved", split_of(name), name) for name in names]
+
+
+def _visible(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "_")))
+
+
+def _files(path: Path) -> list[Part]:
+    """Return files of rows at the top, in split folders, or in `data/` as the hub has it."""
+    parts = []
+    for entry in _visible(path):
+        inside = _visible(entry) if entry.is_dir() and (split_of(entry.name) or entry.name == "data") else [entry]
+        for file in inside:
+            kind = KINDS.get(file.suffix.lower())
+            if kind and file.is_file() and file.name not in NOT_ROWS:
+                split = split_of(file.stem) or (split_of(entry.name) if entry.is_dir() else None)
+                parts.append(Part(file, kind, split, file.relative_to(path).as_posix()))
+    return parts
+
+
+def _image_folders(path: Path) -> list[Part]:
+    folders = [entry for entry in _visible(path) if entry.is_dir() and has_images(entry)]
+    if not folders:
+        return []
+    if all(split_of(folder.name) for folder in folders):
+        return [Part(folder, "images", split_of(folder.name), folder.name) for folder in folders]
+    return [Part(path, "images", None, "")]
+
+
+def has_images(folder: Path) -> bool:
+    """Say whether a folder holds an image at any depth."""
+    return any(is_image(file) for file in folder.rglob("*"))
+
+
+def is_image(file: Path) -> bool:
+    """Say whether a name is that of an image file."""
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+
+
+def _refuse_strays(path: Path, parts: Iterable[Part]) -> None:
+    parts = list(parts)
+    strays = [part.name for part in parts if part.split is None]
+    if strays and len(strays) < len(parts):
+        raise DataError(
+            f"{path}: some parts name their split and some do not",
+            [f"{name}: neither train, validation nor test" for name in strays],
+            "Rename or move them, or point `data.path` at one file.",
+        )

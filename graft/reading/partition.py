@@ -1,0 +1,89 @@
+"""From the splits that the data has to the splits that the catalogue asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from graft.errors import DataError
+from graft.reading.splitting import choose_groups, choose_per_class, choose_share, member
+
+if TYPE_CHECKING:
+    from graft.catalog import Data
+
+Splits = dict[str, pa.Table]
+Keys = dict[str, list[bytes]]
+EXPECTED = "expected train and test, or neither"
+
+
+def divide(
+    given: Mapping[str, pa.Table],
+    keys: Mapping[str, Sequence[bytes]],
+    data: Data,
+    labels: Sequence[str],
+    problems: list[str],
+) -> tuple[Splits, Keys]:
+    """Return splits and content keys with train cut to the labelled budget and test made where there is none.
+
+    A test part made here never holds an input of the training part: such rows are left out.
+    """
+    pool = "train" if "train" in given else "all"
+    if pool not in given:
+        problems.append(f"no training rows: the splits are {', '.join(sorted(given))}; {EXPECTED}")
+        return {}, {}
+    chosen = {name: (table, np.arange(table.num_rows)) for name, table in given.items() if name != pool}
+    table = given[pool]
+    try:
+        train, rest = _cut(table, data, make_test="test" not in given)
+    except DataError as error:
+        problems.append(str(error))
+        return {}, {}
+    problems.extend(_too_few(table, train, data, labels))
+    if "test" not in given:
+        seen = {keys[pool][row] for row in train.tolist()}
+        fresh = [row for row in rest.tolist() if keys[pool][row] not in seen]
+        if not fresh and not problems:
+            problems.append(
+                f"nothing is left for test: all {table.num_rows} rows are training rows or equal to one;"
+                " lower `labels_per_class` or add a test split"
+            )
+        chosen["test"] = (table, np.array(fresh, dtype=np.int64))
+    chosen["train"] = (table, train)
+    splits = {name: rows_of.take(pa.array(rows)) for name, (rows_of, rows) in chosen.items()}
+    origin = {name: name if name in given and name != pool else pool for name in chosen}
+    return splits, {name: [keys[origin[name]][row] for row in rows.tolist()] for name, (_, rows) in chosen.items()}
+
+
+def _cut(table: pa.Table, data: Data, make_test: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows for train and for test (empty when test is given)."""
+    everything = np.arange(table.num_rows)
+    labels = table["label"].to_numpy() if "label" in table.column_names else np.zeros(table.num_rows, dtype=np.int64)
+    budget = data.labels_per_class if "label" in table.column_names else None
+    if not make_test:
+        return (everything if budget is None else choose_per_class(labels, budget, data.seed)), everything[:0]
+    if data.group is None and budget is not None:
+        train = choose_per_class(labels, budget, data.seed)
+        return train, np.setdiff1d(everything, train)
+    if data.group is None:
+        test = choose_share(labels, data.test_share, data.seed)
+    else:
+        test = choose_groups(labels, table["group"].to_pylist(), data.test_share, data.seed)
+    train = everything[~member(test, table.num_rows)]
+    if budget is not None:
+        train = train[choose_per_class(labels[train], budget, data.seed)]
+    return train, test
+
+
+def _too_few(table: pa.Table, train: np.ndarray, data: Data, labels: Sequence[str]) -> list[str]:
+    if data.labels_per_class is None or not labels:
+        return []
+    found = np.bincount(table["label"].to_numpy()[train], minlength=len(labels))
+    where = " outside of the test groups" if data.group else ""
+    return [
+        f"class '{name}' has {count} row(s){where}, fewer than labels_per_class: {data.labels_per_class}"
+        for name, count in zip(labels, found.tolist(), strict=True)
+        if count < data.labels_per_class
+    ]

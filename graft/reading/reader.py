@@ -1,0 +1,182 @@
+"""Read any dataset into one form; everything that is wrong with it is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from graft.errors import DataError
+from graft.reading.columns import SPLIT, find_columns, is_image_type, is_text_type
+from graft.reading.dataset import Dataset
+from graft.reading.formats import Rows, load, shorten
+from graft.reading.hashing import content_keys, fingerprint
+from graft.reading.images import IMAGE
+from graft.reading.labels import index_labels, name_labels, order_labels
+from graft.reading.layout import discover, split_of
+from graft.reading.partition import divide
+
+if TYPE_CHECKING:
+    from graft.catalog import Data
+    from graft.problems.problem import Problem
+
+
+def read(data: Data, problem: Problem) -> Dataset:
+    """Return the splits that the catalogue asks for; raises DataError listing every problem of the data."""
+    problems: list[str] = []
+    parts = load_parts(Path(data.path), problems)
+    _refuse(data, problems)
+    tables, labels = _canonical(parts, data, problem, problems)
+    _refuse(data, problems)
+    given: dict[str, list[pa.Table]] = {}
+    for rows, table in zip(parts, tables, strict=True):
+        for split, piece in _by_split(rows, table, problems):
+            given.setdefault(split, []).append(piece)
+    joined = {split: pa.concat_tables(pieces) for split, pieces in given.items()}
+    problems.extend(f"split '{split}': no rows" for split, table in joined.items() if not table.num_rows)
+    _refuse(data, problems)
+    keys = _keys(joined, problems)
+    _refuse(data, problems)
+    splits, keys = divide(joined, keys, data, labels, problems)
+    _refuse(data, problems)
+    return Dataset(splits, labels, fingerprint(splits, labels, keys))
+
+
+def load_parts(path: Path, problems: list[str]) -> list[Rows]:
+    """Return every part that can be read; what cannot goes to `problems`."""
+    loaded = [load(part, problems) for part in discover(path)]
+    return [rows for rows in loaded if rows is not None]
+
+
+def _refuse(data: Data, problems: Sequence[str]) -> None:
+    if problems:
+        raise DataError(f"{data.path}: {len(problems)} problem(s) with the data", problems)
+
+
+def _canonical(
+    parts: Sequence[Rows], data: Data, problem: Problem, problems: list[str]
+) -> tuple[list[pa.Table], tuple[str, ...]]:
+    filled = [rows for rows in parts if rows.table.num_rows] or list(parts)
+    wanted = find_columns_of(filled, problem.columns, data.columns, data.group, data.path)
+    for rows in parts:
+        missing = [name for name in wanted.values() if name not in rows.table.column_names]
+        if missing and rows.table.num_rows:
+            found = ", ".join(rows.table.column_names)
+            problems.append(f"{rows.part.name}: no column {', '.join(map(repr, missing))}; the columns are {found}")
+    _refuse(data, problems)
+    names = {id(rows): name_labels(rows, wanted["label"], problems) for rows in filled} if "label" in wanted else {}
+    known = [name for part in names.values() for name in part if name is not None]
+    labels = order_labels(parts, wanted["label"], known) if "label" in wanted else ()
+    tables = [_convert(rows, wanted, problems) for rows in parts]
+    _refuse(data, problems)
+    if "label" in wanted:
+        for place, rows in enumerate(parts):
+            indices = index_labels([name for name in names.get(id(rows), []) if name is not None], labels)
+            tables[place] = tables[place].add_column(1, "label", pa.array(indices, type=pa.int64()))
+    return tables, labels
+
+
+def find_columns_of(
+    parts: Sequence[Rows], wanted: Sequence[str], given: Mapping[str, str], group: str | None, place: str
+) -> dict[str, str]:
+    """Return the columns of the first part, as all must have them; raises DataError naming the part."""
+    first = parts[0]
+    try:
+        return find_columns(first.table, wanted, given, group, first.class_names)
+    except DataError as error:
+        where = f"{place}/{first.part.name}" if Path(place).is_dir() and first.part.name else place
+        headline = f"{where}: the columns that the problem needs cannot be told"
+        raise DataError(headline, error.problems) from None
+
+
+def _convert(rows: Rows, wanted: Mapping[str, str], problems: list[str]) -> pa.Table:
+    """Return image, text, group and provenance of one part in canonical types; labels follow when all are known."""
+    columns: dict[str, pa.Array] = {}
+    if not rows.table.num_rows:
+        columns = {name: pa.array([], type=IMAGE if name == "image" else pa.string()) for name in wanted}
+        columns.pop("label", None)
+    else:
+        converters = {"image": _images, "text": _strings, "group": _strings}
+        for canonical, convert in converters.items():
+            if canonical in wanted:
+                columns[canonical] = convert(rows, wanted[canonical], problems)
+    columns["file"] = pa.array(rows.files, type=pa.string())
+    columns["row"] = pa.array(rows.numbers, type=pa.int64())
+    return pa.table(columns) if len({len(column) for column in columns.values()}) == 1 else pa.table({})
+
+
+def _strings(rows: Rows, column: str, problems: list[str]) -> pa.Array:
+    if column in rows.mixed:
+        problems.append(f"{rows.part.name}: values of '{column}' are of several types ({rows.mixed[column]})")
+        return pa.array([], type=pa.string())
+    values = rows.table[column].to_pylist()
+    problems.extend(_nulls(rows, column, values))
+    return pa.array([None if value is None else str(value) for value in values], type=pa.string())
+
+
+def _nulls(rows: Rows, column: str, values: Sequence[Any]) -> list[str]:
+    places = zip(values, rows.files, rows.numbers, strict=True)
+    return shorten([f"{file}, row {row}: '{column}' is empty" for value, file, row in places if value is None])
+
+
+def _images(rows: Rows, column: str, problems: list[str]) -> pa.Array:
+    kind = rows.table.schema.field(column).type
+    values = rows.table[column].to_pylist()
+    if is_text_type(kind):
+        return _image_files(rows, column, values, problems)
+    if not is_image_type(kind):
+        problems.append(f"{rows.part.name}: '{column}' is {kind}, expected image bytes or paths of image files")
+        return pa.array([], type=IMAGE)
+    if pa.types.is_struct(kind):
+        if all(value and value["bytes"] is None and value.get("path") for value in values):  # files beside the table
+            return _image_files(rows, column, [value["path"] for value in values], problems)
+        problems.extend(_nulls(rows, column, [value and value["bytes"] for value in values]))
+        return pa.array(
+            [value and {"bytes": value["bytes"], "path": value.get("path")} for value in values], type=IMAGE
+        )
+    problems.extend(_nulls(rows, column, values))
+    return pa.array([{"bytes": value, "path": None} for value in values], type=IMAGE)
+
+
+def _image_files(rows: Rows, column: str, values: Sequence[str | None], problems: list[str]) -> pa.Array:
+    """Return cells for paths relative to the file that names them."""
+    problems.extend(_nulls(rows, column, values))
+    folder = rows.part.path.parent
+    missing = [
+        f"{file}, row {row}: no image file {folder / value}"
+        for value, file, row in zip(values, rows.files, rows.numbers, strict=True)
+        if value is not None and not (folder / value).is_file()
+    ]
+    problems.extend(shorten(missing))
+    return pa.array([{"bytes": None, "path": str(folder / (value or ""))} for value in values], type=IMAGE)
+
+
+def _by_split(rows: Rows, table: pa.Table, problems: list[str]) -> list[tuple[str, pa.Table]]:
+    """Return the part under the split that its file, or else its column `split`, names; `all` where neither does."""
+    if rows.part.split is not None or SPLIT not in rows.table.column_names:
+        return [(rows.part.split or "all", table)]
+    splits = [split_of(str(value)) for value in rows.table[SPLIT].to_pylist()]
+    unknown = [place for place, split in enumerate(splits) if split is None]
+    if unknown:
+        found = [
+            f"{rows.files[place]}, row {rows.numbers[place]}: split '{rows.table[SPLIT][place]}', expected train,"
+            " validation or test"
+            for place in unknown
+        ]
+        problems.extend(shorten(found))
+        return []
+    names = np.array(splits)
+    return [(str(name), table.filter(pa.array(names == name))) for name in sorted(set(splits) - {None})]  # type: ignore[type-var]
+
+
+def _keys(splits: Mapping[str, pa.Table], problems: list[str]) -> dict[str, list[bytes]]:
+    keys = {}
+    for name, table in splits.items():
+        try:
+            keys[name] = content_keys(table)
+        except OSError as error:
+            problems.append(f"{error.filename}: cannot be read ({error.strerror})")
+    return keys

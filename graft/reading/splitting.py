@@ -1,0 +1,90 @@
+"""Divisions of rows: disjoint, stratified by label, whole groups on one side, the same for the same seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from graft.errors import DataError
+
+Indices = np.ndarray
+
+
+def hold_out(table: pa.Table, share: float, seed: int, group: str | None = None) -> tuple[pa.Table, pa.Table]:
+    """Return (kept, held out) rows in their order; stratified by `label`, by whole groups where `group` is named.
+
+    Raises DataError when rows or groups are too few for two sides.
+    """
+    if table.num_rows < 2:
+        raise DataError(f"{table.num_rows} row(s) cannot be divided into training and validation rows")
+    labels = table["label"].to_numpy() if "label" in table.column_names else np.zeros(table.num_rows, dtype=np.int64)
+    if group is None:
+        held = choose_share(labels, share, seed)
+    else:
+        held = choose_groups(labels, table["group"].to_pylist(), share, seed)
+    return table.filter(pa.array(~member(held, table.num_rows))), table.take(pa.array(held))
+
+
+def member(rows: Indices, count: int) -> np.ndarray:
+    """Return a mask of `count` rows that is true for `rows`."""
+    mask = np.zeros(count, dtype=bool)
+    mask[rows] = True
+    return mask
+
+
+def choose_share(labels: np.ndarray, share: float, seed: int) -> Indices:
+    """Return about `share` of the rows of every class, sorted: at least one, and never all, where a class has two.
+
+    At least one row is chosen in any case, so that the other side of a division is never empty.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        count = min(max(round(share * len(rows)), 1), len(rows) - 1)
+        chosen.append(generator.permutation(rows)[:count])
+    held = np.sort(np.concatenate(chosen))
+    return held if len(held) else generator.permutation(len(labels))[:1]
+
+
+def choose_per_class(labels: np.ndarray, count: int, seed: int) -> Indices:
+    """Return `count` rows of every class, sorted, or all of a class that has fewer."""
+    generator = np.random.default_rng(seed)
+    chosen = [generator.permutation(np.flatnonzero(labels == label))[:count] for label in np.unique(labels)]
+    return np.sort(np.concatenate(chosen))
+
+
+def choose_groups(labels: np.ndarray, groups: Sequence[str], share: float, seed: int) -> Indices:
+    """Return the rows of whole groups, sorted, that together come near `share` of every class.
+
+    Greedy, large groups first, after the idea of scikit-learn's StratifiedGroupKFold; a group that holds the last
+    rows of a class is never chosen, so every class stays on the other side. Raises DataError when no group is free.
+    """
+    names, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    classes, class_of = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(names), len(classes)))
+    np.add.at(counts, (group_of, class_of), 1)
+    total = counts.sum(axis=0)
+
+    def distance(rows: np.ndarray) -> float:
+        return float((((rows - share * total) / total) ** 2).sum())
+
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    order = shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]
+    chosen: list[int] = []
+    held = np.zeros(len(classes))
+    free = [group for group in order if (counts[group] < total).all()]
+    for group in free:
+        grown = held + counts[group]
+        if (grown < total).all() and distance(grown) < distance(held):
+            chosen.append(group)
+            held = grown
+    if not chosen and free:
+        chosen = [min(free, key=lambda group: distance(counts[group]))]
+    if not chosen:
+        alone = [f"'{names[group]}' ({int(counts[group].sum())} rows)" for group in order[:3]]
+        raise DataError(
+            f"{len(names)} group(s) cannot be divided so that every class keeps training rows: {', '.join(alone)}",
+            advice="Every class needs at least two groups; name another `data.group`, or none.",
+        )
+    return np.flatnonzero(np.isin(group_of, chosen))

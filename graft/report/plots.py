@@ -51,7 +51,7 @@ def candidates_figure(candidates: Sequence[Mapping[str, Any]], winner: Mapping[s
             label.set_color(INK)
             label.set_fontweight("bold" if _same(candidate, winner) else "normal")
         axes.set_ylim(-0.6, len(ranked) - 0.4)
-        axes.set_xlabel("validation score in %, mean ± one standard error (filled: chosen; diamond: scratch)")
+        axes.set_xlabel("validation score in %, mean ± one standard error")
         axes.grid(axis="x")
         bare(axes, "left")
     return figure

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from flows.serving import known_server, prepare_environment, temporary_server
+from flows.terminal import Lines
 from graft.errors import Interrupted
 
 SAVED = "stopped; what was trained so far is saved, and the same command goes on from there"
@@ -25,7 +25,7 @@ def run_flow(name: str, parameters: Mapping[str, Any]) -> Any:
     Uses the server in `PREFECT_API_URL`, or that of `graft up`, else a temporary one.
     """
     prepare_environment()
-    # Prefect's own lines say nothing about the work; ours come through `_Lines`.
+    # Prefect's own lines say nothing about the work; ours come through `Lines`.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     with ExitStack() as stack:
         stack.enter_context(_stoppable())
@@ -64,7 +64,7 @@ def _stoppable() -> Iterator[None]:
 
 @contextmanager
 def _lines_on_terminal() -> Iterator[None]:
-    handler = _Lines(sys.stderr)
+    handler = Lines(sys.stderr)
     loggers = [logging.getLogger("prefect.flow_runs"), logging.getLogger("prefect.task_runs")]
     for logger in loggers:
         logger.addHandler(handler)
@@ -73,10 +73,3 @@ def _lines_on_terminal() -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeHandler(handler)
-
-
-class _Lines(logging.StreamHandler[Any]):
-    """Prints what our tasks log, and not what Prefect says about them."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "prefect" not in Path(record.pathname).parts

@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from graft.errors import GraftError
 
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    Stream = logging.StreamHandler[TextIO]
+else:
+    Stream = logging.StreamHandler
+
+
+class Lines(Stream):
+    """Prints what our tasks log, and not what Prefect says about them."""
+
+    said: deque[str] = deque(maxlen=200)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let through what was logged outside of Prefect."""
+        return "prefect" not in Path(record.pathname).parts
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print and remember a line."""
+        self.said.append(record.getMessage())
+        super().emit(record)
+
 
 def complain(error: GraftError) -> None:
-    """Print an error's message on standard error, without a traceback: it is about the input, not the program."""
+    """Print an error's message on standard error, without a traceback: it is about the input, not the program.
+
+    Details that the step itself has just listed are not listed again.
+    """
     mark = "\033[31merror\033[0m" if sys.stderr.isatty() else "error"
-    print(f"{mark}: {error}", file=sys.stderr)
+    headline, *details = str(error).splitlines() or [type(error).__name__]
+    unsaid = [line for line in details if line not in Lines.said]
+    print("\n".join([f"{mark}: {headline}", *unsaid]), file=sys.stderr)
 
 
 def print_json(content: Any) -> None:

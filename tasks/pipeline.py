@@ -108,7 +108,7 @@ class Transcript:
             self.action = "skipped"
         elif "is cached - skipping run" in line:
             self.action = "restored"
-        elif not line.startswith(("Running stage", "ERROR: failed to reproduce", *HINTS)):
+        elif not line.startswith(("Running stage", "ERROR: failed to", *HINTS)):
             self.say(line)
 
 

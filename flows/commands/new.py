@@ -6,10 +6,10 @@ import io
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
@@ -53,13 +53,13 @@ def new_target(
     catalog = _ready("targets", name)
     catalog.source(source)
     with brought(name, data) as path:
-        found = inspect(path)
+        found = inspect(path, problem)
         section = _data(path, found, group)
         if labels_per_class is not None:
             section["labels_per_class"] = labels_per_class
-        entry = {"source": source, "problem": _problem(found, problem, path), "data": section, "study": {}}
+        entry = {"source": source, "problem": found.problem, "data": section, "study": {}}
         _add("targets", name, entry, path)
-    _tell("target", name, path, found, entry["problem"])
+    _tell("target", name, path, found)
     print(f"next: graft run {name}")
 
 
@@ -77,12 +77,11 @@ def new_source(
         raise BadInput("give one of --backbone, --checkpoint and --hub, not several")
     _ready("sources", name)
     with brought(name, data) as path:
-        found = inspect(path)
-        chosen = _problem(found, problem, path)
-        network = _backbone(chosen, backbone, checkpoint, hub)
-        entry = {"problem": chosen, "data": _data(path, found, group), "backbone": network}
+        found = inspect(path, problem)
+        network = _backbone(found.problem, backbone, checkpoint, hub)
+        entry = {"problem": found.problem, "data": _data(path, found, group), "backbone": network}
         _add("sources", name, entry, path)
-    _tell("source", name, path, found, chosen)
+    _tell("source", name, path, found)
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
 
 
@@ -126,19 +125,11 @@ def brought(name: str, data: str) -> Iterator[Path]:
 
 def _data(path: Path, found: Inspection, group: str | None) -> dict[str, Any]:
     section: dict[str, Any] = {"path": path.as_posix()}
-    if found.columns:
-        section["columns"] = dict(found.columns)
+    if renamed := {name: column for name, column in found.columns.items() if name != column}:
+        section["columns"] = renamed
     if group is not None:
         section["group"] = group
     return section
-
-
-def _problem(found: Inspection, given: str | None, path: Path) -> str:
-    if given is None and not found.problem:
-        raise DataError(
-            f"{path}: the data does not tell what is to be predicted", found.notes, "Say it with --problem."
-        )
-    return given or str(found.problem)
 
 
 def _backbone(problem: str, backbone: str | None, checkpoint: Path | None, hub: str | None) -> dict[str, Any]:
@@ -148,8 +139,7 @@ def _backbone(problem: str, backbone: str | None, checkpoint: Path | None, hub: 
         return {"hub": hub}
     from graft.problems import PROBLEMS
 
-    modality = PROBLEMS[problem].modality if problem in PROBLEMS else "text"
-    kind = backbone or {"image": "resnet", "text": "bert"}[modality]
+    kind = backbone or {"image": "resnet", "text": "bert"}[PROBLEMS[problem].modality]
     if kind not in BACKBONES:
         raise BadInput(
             f"--backbone {kind}: expected {' or '.join(BACKBONES)}", advice="Or edit params.yaml afterwards."
@@ -167,15 +157,28 @@ def _add(kind: Kind, name: str, entry: Mapping[str, Any], path: Path) -> None:
 
 
 def _with_entry(text: str, kind: Kind, name: str, entry: Mapping[str, Any]) -> str:
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
-    content = yaml.load(text)
-    if content.get(kind) is None:
-        content[kind] = CommentedMap()
-    content[kind][name] = _plain(entry)
-    stream = io.StringIO()
-    yaml.dump(content, stream)
-    return stream.getvalue()
+    """Return the catalogue's text with an entry at the end of its section and every other line as it was."""
+    lines = text.splitlines()
+    root = YAML().compose(text)
+    section = next(((key, value) for key, value in root.value if key.value == kind), None)
+    if section is None:
+        lines += [f"{kind}:"]
+        place, indent = len(lines), 2
+    elif not section[1].value:  # nothing in it yet: `targets:` or `targets: {}`
+        place, indent = section[0].start_mark.line + 1, 2
+        lines[place - 1] = f"{kind}:"
+    else:
+        place, indent = section[1].end_mark.line, section[1].start_mark.column
+        while not lines[place - 1].strip() or lines[place - 1].startswith("#"):
+            place -= 1
+    return "\n".join([*lines[:place], *_written(name, entry, indent), *lines[place:]]) + "\n"
+
+
+def _written(name: str, entry: Mapping[str, Any], indent: int) -> list[str]:
+    yaml, stream = YAML(), io.StringIO()
+    yaml.width = 120
+    yaml.dump({name: _plain(entry)}, stream)
+    return [" " * indent + line.rstrip() for line in stream.getvalue().splitlines()]
 
 
 def _plain(entry: Mapping[str, Any]) -> CommentedMap:
@@ -189,12 +192,14 @@ def _plain(entry: Mapping[str, Any]) -> CommentedMap:
 
 
 def _validate(text: str) -> None:
-    trial = settings().params.with_name(f".{settings().params.name}.trial")
-    trial.write_text(text)
-    try:
-        load(trial)
-    finally:
-        trial.unlink()
+    with TemporaryDirectory() as folder:
+        trial = Path(folder) / settings().params.name
+        trial.write_text(text)
+        try:
+            load(trial)
+        except CatalogError as error:
+            headline = f"{settings().params}: the new entry does not fit"
+            raise CatalogError(headline, error.problems, error.advice) from None
 
 
 def _track(path: Path) -> None:
@@ -211,14 +216,14 @@ def _track(path: Path) -> None:
         raise BadInput(f"{path}: DVC cannot track it", said[-5:])
 
 
-def _tell(kind: str, name: str, path: Path, found: Inspection, problem: str) -> None:
-    parts = ", ".join(f"{split} {rows}" for split, rows in found.splits.items()) if found.splits else "none given"
+def _tell(kind: str, name: str, path: Path, found: Inspection) -> None:
+    parts = ", ".join(f"{split} {rows}" for split, rows in found.splits.items())
     print(f"added {kind} {name} to {settings().params}; its data is {path}")
-    print(f"  problem  {problem}")
-    print(f"  rows     {found.rows} (splits: {parts})")
+    print(f"  problem  {found.problem}")
+    print(f"  rows     {found.rows} ({parts})")
     if found.labels:
         print(f"  labels   {', '.join(found.labels[:12])}{' ...' if len(found.labels) > 12 else ''}")
     for column, meant in found.columns.items():
         print(f"  column   {meant!r} is the {column}")
     for note in found.notes:
-        print(f"  note     {note}", file=sys.stdout)
+        print(f"  note     {note}")

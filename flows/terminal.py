@@ -8,22 +8,15 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, TextIO
 
 from graft.errors import GraftError
 
-if TYPE_CHECKING:
-    from typing import TextIO
 
-    Stream = logging.StreamHandler[TextIO]
-else:
-    Stream = logging.StreamHandler
-
-
-class Lines(Stream):
+class Lines(logging.StreamHandler[TextIO]):
     """Prints what our tasks log, and not what Prefect says about them."""
 
-    said: deque[str] = deque(maxlen=200)
+    said: ClassVar[deque[str]] = deque(maxlen=200)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through what was logged outside of Prefect."""

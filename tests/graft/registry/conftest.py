@@ -1,44 +1,20 @@
-"""Tiny real packages: a BERT of a few hundred weights that tells animals from plants, badly."""
+"""A registry in memory, and candidates for it."""
 
 import json
-import shutil
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from graft.catalog import Gates, Pretraining
-from graft.manifest import write_manifest
-from graft.problems import PROBLEMS
+from graft.catalog import Gates
 from graft.registry import Candidate, Registry
 from graft.storage import MemoryStore
-
-LABELS = ("animal", "plant")
-TEXTS = [f"the {word} number {index}" for index, word in enumerate(["cat", "oak", "dog", "fern", "owl", "rose"] * 10)]
-METRICS = {"verdict": "helps", "gain": 0.05, "forgetting": 0.01, "ece_calibrated": 0.03}
+from tests.graft.registry.packages import BERT, LABELS, METRICS, TEXTS, build_package, save_network
 
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory):
-    """A Hugging Face folder with a tiny BERT and its tokenizer."""
-    from graft import backbones
-
-    problem, folder = PROBLEMS["text-classification"], tmp_path_factory.mktemp("network")
-    config = {
-        "model_type": "bert",
-        "hidden_size": 8,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 8,
-        "max_position_embeddings": 8,
-        "vocab_size": 100,
-    }
-    processor = problem.make_processor(
-        pa.table({"text": TEXTS}), config, Pretraining(vocabulary_size=100, max_tokens=8)
-    )
-    backbones.save(backbones.build(problem, config, LABELS, seed=0), processor, folder)
-    return folder
+    table = pa.table({"text": TEXTS})
+    return save_network(tmp_path_factory.mktemp("network"), "text-classification", BERT, table)
 
 
 @pytest.fixture
@@ -46,38 +22,10 @@ def make_package(network, tmp_path):
     """Return a function that makes the package of one evaluation with the given rows right or wrong."""
 
     def make(name, right, hashes=None, trained=("train-row",), target="words", labels=LABELS, **metrics):
-        from graft.evaluation.package import write_golden
-
-        folder = tmp_path / name
-        shutil.copytree(network, folder)
-        facts = {"target": target, "source": "s", "problem": "text-classification", "labels": list(labels)}
-        facts |= {"temperature": 1.5, "train_hashes": list(trained), "metrics": {**METRICS, **metrics}, "name": name}
-        (folder / "graft.json").write_text(json.dumps(facts))
-        (folder / "README.md").write_text("# words\n")
-        write_golden(
-            folder,
-            PROBLEMS["text-classification"],
-            pa.table({"text": TEXTS[:6], "label": np.array([0, 1] * 3)}),
-            labels,
-            1.5,
-        )
-        pq.write_table(predictions(right, hashes), folder / "predictions.parquet")
-        write_manifest(folder)
-        return folder
+        facts = {"target": target, "labels": labels, "train_hashes": trained, "metrics": {**METRICS, **metrics}}
+        return build_package(tmp_path / name, network, right, hashes, **facts)
 
     return make
-
-
-def predictions(right, hashes=None):
-    """A row is of label 0; a model that is right about it gives that 0.9."""
-    shares = [[0.9, 0.1] if is_right else [0.1, 0.9] for is_right in right]
-    return pa.table(
-        {
-            "hash": hashes or [f"row-{row}" for row in range(len(right))],
-            "label": np.zeros(len(right), np.int64),
-            "transfer": shares,
-        }
-    )
 
 
 @pytest.fixture

@@ -109,8 +109,6 @@ def _find_image(table: pa.Table, taken: set[str], named: set[str]) -> str:
     typed: list[str] = [field.name for field in free if is_image_type(field.type)]
     texts = [field.name for field in free if is_text_type(field.type)]
     paths: list[str] = [name for name in texts if _holds_image_paths(table[name])]
-        field.name for field in free if is_text_type(field.type) and _holds_image_paths(table[field.name])
-    ]
     return _choose(table, "image", typed or paths, _advice("image"))
 
 

@@ -1,0 +1,119 @@
+"""One row of facts about a dataset as a whole, and for each fact the rows that made it so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from graft.checks.rows import place
+
+
+@dataclass
+class Facts:
+    """Values by name, and for each the offending rows with what to say of them."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    offenders: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float, offenders: dict[int, str] | None = None) -> None:
+        """Note a fact; `offenders` are positions of derived rows with an explanation."""
+        self.values[name] = round(float(value), 6)
+        self.offenders[name] = offenders or {}
+
+
+def gather(rows: pd.DataFrame, labels: tuple[str, ...], source: pd.DataFrame | None = None) -> Facts:
+    """Return the facts of derived rows; `source` are the derived rows of a target's source."""
+    facts = Facts()
+    for split, part in rows.groupby("split", sort=False):
+        facts.add(f"{split}_rows", len(part))
+    good = rows[rows["hash"].notna()]
+    _duplicates(facts, good)
+    _leaks(facts, good, "leaked_share", good[good["split"] == "train"], "the training row")
+    if "perceptual" in rows:
+        _near_duplicates(facts, good)
+    if labels:
+        _conflicts(facts, good)
+        _balance(facts, rows)
+    if "group" in rows:
+        _groups(facts, rows)
+    if "tokens" in rows:
+        facts.add("mean_tokens", rows["tokens"].mean())
+        facts.add("unknown_share", rows["unknown"].sum() / max(rows["tokens"].sum(), 1))
+    if source is not None:
+        _leaks(facts, good, "contaminated_share", source[source["split"] == "train"], "the source's training row")
+    return facts
+
+
+def _share(part: Iterable[int], rows: pd.DataFrame) -> float:
+    return len(list(part)) / max(len(rows), 1)
+
+
+def _duplicates(facts: Facts, rows: pd.DataFrame) -> None:
+    """Rows that repeat an earlier row of their split, as a share of that split: the largest over the splits."""
+    first = rows.drop_duplicates(["split", "hash"])
+    places = {(row["split"], row["hash"]): place(row) for row in first.to_dict("records")}
+    repeated = rows[rows.duplicated(["split", "hash"])]
+    sizes = rows.groupby("split").size()
+    share = (repeated.groupby("split").size() / sizes).max() if len(repeated) else 0.0
+    found = zip(repeated.index, repeated["split"], repeated["hash"], strict=True)
+    facts.add("duplicate_share", share, {index: f"equals {places[split, key]}" for index, split, key in found})
+
+
+def _leaks(facts: Facts, rows: pd.DataFrame, name: str, training: pd.DataFrame, called: str) -> None:
+    """Test rows whose input occurs in `training`."""
+    places = {row["hash"]: place(row) for row in training.drop_duplicates("hash").to_dict("records")}
+    test = rows[rows["split"] == "test"]
+    leaked = test[test["hash"].isin(places.keys())]
+    offenders = {
+        index: f"equals {called} {places[key]}" for index, key in zip(leaked.index, leaked["hash"], strict=True)
+    }
+    facts.add(name, _share(leaked.index, test), offenders)
+
+
+def _near_duplicates(facts: Facts, rows: pd.DataFrame) -> None:
+    """Images that look like another one (equal perceptual hash) without being the same pixels."""
+    unique = rows.drop_duplicates("hash")
+    alike = unique[unique.duplicated("perceptual", keep=False)]
+    first = unique.drop_duplicates("perceptual")
+    places = {row["perceptual"]: place(row) for row in first.to_dict("records")}
+    repeated = alike[alike.duplicated("perceptual")]
+    found = zip(repeated.index, repeated["perceptual"], strict=True)
+    facts.add(
+        "near_duplicate_share",
+        _share(alike.index, rows),
+        {index: f"looks like {places[key]}" for index, key in found},
+    )
+
+
+def _conflicts(facts: Facts, rows: pd.DataFrame) -> None:
+    """Rows whose identical input carries another label elsewhere."""
+    variety = rows.groupby("hash")["label"].transform("nunique")
+    conflicts = rows[variety > 1]
+    labels = conflicts.groupby("hash")["label"].agg(lambda names: ", ".join(sorted(set(names)))).to_dict()
+    found = zip(conflicts.index, conflicts["hash"], strict=True)
+    facts.add("conflict_share", _share(conflicts.index, rows), {index: f"labels {labels[key]}" for index, key in found})
+
+
+def _balance(facts: Facts, rows: pd.DataFrame) -> None:
+    """Largest over smallest training class, and rows of classes that training never sees."""
+    sizes = rows[rows["split"] == "train"]["label"].value_counts()
+    facts.add("imbalance", sizes.max() / sizes.min())
+    unseen = rows[~rows["label"].isin(sizes.index)]
+    found = zip(unseen.index, unseen["label"], strict=True)
+    facts.add(
+        "unseen_labels",
+        unseen["label"].nunique(),
+        {index: f"label '{name}' has no training row" for index, name in found},
+    )
+
+
+def _groups(facts: Facts, rows: pd.DataFrame) -> None:
+    """Groups with rows both in train and in test."""
+    train, test = (rows[rows["split"] == split] for split in ("train", "test"))
+    shared = test[test["group"].isin(train["group"].unique())]
+    found = zip(shared.index, shared["group"], strict=True)
+    facts.add(
+        "shared_groups", shared["group"].nunique(), {index: f"group '{name}' is also in train" for index, name in found}
+    )

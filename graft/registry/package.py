@@ -132,8 +132,9 @@ def image_table(images: Sequence[bytes]) -> pa.Table:
     """Return encoded images as a canonical table."""
     import pyarrow as pa
 
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    return pa.table({"image": pa.array([{"bytes": image, "path": None} for image in images], kind)})
+    from graft.reading.images import IMAGE
+
+    return pa.table({"image": pa.array([{"bytes": image, "path": None} for image in images], IMAGE)})
 
 
 def text_table(texts: Sequence[str]) -> pa.Table:

@@ -64,8 +64,8 @@ def _images(inputs: Sequence[str]) -> tuple[list[str], pa.Table]:
         contents.append(path.read_bytes())
         try:
             open_image({"bytes": contents[-1], "path": name})
-        except (DataError, OSError, ValueError) as error:
-            problems.append(f"{name}: not an image that can be read ({' '.join(str(error).split())})")
+        except DataError as error:
+            problems.append(str(error))
     _refuse(problems, inputs, "images by the paths of their files")
     return list(inputs), image_table(contents)
 

@@ -68,6 +68,8 @@ def _require_match(candidate: Candidate, package: Package) -> None:
     ours, theirs = candidate.metrics, package.facts.get("metrics", {})
     if differing := sorted(key for key, value in theirs.items() if ours.get(key) != value):
         problems.append(f"the report's metrics are not the package's: {', '.join(differing[:8])}")
+    if ours.get("package", package.digest) != package.digest:
+        problems.append(f"the report is of package {str(ours['package'])[:12]}, this is {package.digest[:12]}")
     if problems:
         raise RegistryError(
             f"{candidate.folder}: package and report of '{candidate.model}' do not belong together",

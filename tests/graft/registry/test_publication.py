@@ -113,6 +113,8 @@ def test_package_and_report_of_different_evaluations_are_refused(registry, make_
     with pytest.raises(RegistryError, match="made for target 'other'") as refusal:
         publish(registry, candidate(folder, gain=0.9))
     assert "metrics are not the package's: gain" in str(refusal.value)
+    with pytest.raises(RegistryError, match="the report is of package feed"):
+        publish(registry, candidate(make_package("two", [True]), package="feed"))
     assert registry.store.list() == ()
 
 

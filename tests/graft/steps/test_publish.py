@@ -11,6 +11,7 @@ from graft.catalog import Catalog
 from graft.errors import CatalogError, CheckpointError, RegistryError
 from graft.manifest import write_manifest
 from graft.registry import open_registry
+from graft.registry.package import open_package
 from graft.steps.publish import run
 from tests.graft.registry.packages import BERT, METRICS, TEXTS, build_package, save_network
 
@@ -38,9 +39,9 @@ def evaluate(checkout, network):
         for folder in (checkout / "packages/words", checkout / "reports/words"):
             shutil.rmtree(folder, ignore_errors=True)
         found = {**METRICS, **metrics, "row_count": len(right)}
-        build_package(checkout / "packages/words", network, right, hashes, metrics=found)
+        package = open_package(build_package(checkout / "packages/words", network, right, hashes, metrics=found))
         (checkout / "reports/words").mkdir(parents=True)
-        (checkout / "reports/words/metrics.json").write_text(json.dumps({**found, "package": "digest"}))
+        (checkout / "reports/words/metrics.json").write_text(json.dumps({**found, "package": package.digest}))
         write_manifest(checkout / "reports/words")
 
     return write
@@ -71,7 +72,8 @@ def test_the_decision_is_written_with_every_gate_and_number(checkout, evaluate):
     assert (found["model"], found["version"], found["new"], found["promoted"]) == ("words", 1, True, True)
     assert [gate["gate"] for gate in found["gates"]] == ["verdict", "min_gain", "max_ece", "champion"]
     assert {"gate", "passed", "found", "required", "reason"} <= set(found["gates"][0])
-    assert open_registry().show("words@champion").metrics["package"] == "digest"
+    champion = open_registry().show("words@champion")
+    assert champion.metrics["package"] == champion.digest
 
 
 def test_running_again_registers_nothing_and_says_so(checkout, evaluate, caplog):

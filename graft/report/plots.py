@@ -27,7 +27,7 @@ def verdict_plot(metrics: Metrics) -> bytes:
 def verdict_figure(metrics: Metrics) -> Figure:
     """Return both arms above, and below the interval of the gain on zero line and margin."""
     with canvas(5.6, 2.9) as figure:
-        above, below = figure.subplots(2, 1, height_ratios=(2, 1.55))
+        above, below = figure.subplots(2, 1, height_ratios=(2, 1.55), gridspec_kw={"hspace": 0.14})
         _draw_arms(above, metrics)
         _draw_gain(below, metrics)
     return figure

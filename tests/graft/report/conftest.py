@@ -115,7 +115,8 @@ def _trials(rng: np.random.Generator) -> Iterator[dict[str, str]]:
                 "role": "control" if strategy == "scratch" else "candidate", "strategy": strategy,
                 "learning_rate": "0.001", "seed": str(seed), "fold": "0", "steps": "60",
                 "metric": f"{rng.uniform(0.7, 0.9):.4f}", "loss": f"{rng.uniform(0.3, 0.6):.4f}",
-                "seconds": f"{rng.uniform(0.5, 1.5):.3f}", "trained_parameters": "57988", "peak_memory_bytes": "412000000",
+                "seconds": f"{rng.uniform(0.5, 1.5):.3f}", "trained_parameters": "57988",
+                "peak_memory_bytes": "412000000",
             }  # fmt: skip
 
 

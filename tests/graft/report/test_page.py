@@ -1,0 +1,90 @@
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from graft.report.evidence import Evidence
+from graft.report.page import render_page
+from tests.graft.report.conftest import HOSTILE
+
+Make = Callable[..., Evidence]
+
+
+class Elements(HTMLParser):
+    """Collects tags, attributes and the text that a reader sees."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_page_asks_the_network_for_nothing(make_evidence: Make, modality: str) -> None:
+    page = render_page(make_evidence(modality))
+    assert not re.search(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", re.sub(r"base64,[A-Za-z0-9+/=]+", "", page))
+    for tag, attributes in Elements(page).tags:
+        assert tag not in ("link", "script", "iframe", "object")
+        assert all((attributes.get(name) or "#").startswith(("#", "data:")) for name in ("src", "href"))
+
+
+def test_what_users_wrote_is_shown_and_never_run(make_evidence: Make) -> None:
+    page = render_page(make_evidence("text"))
+    assert "<script" not in page
+    assert "<0>" not in page
+    read = Elements(page)
+    assert HOSTILE in read.text
+    assert "area <0>" in read.text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "headline"),
+    [
+        ("helps", "Transfer helps"),
+        ("neutral", "Transfer makes no difference"),
+        ("hurts", "Transfer hurts"),
+        ("cannot-tell", "Cannot tell yet"),
+    ],
+)
+def test_first_heading_is_the_verdict_in_words(make_evidence: Make, verdict: str, headline: str) -> None:
+    assert f"<h1>{headline}</h1>" in render_page(make_evidence(verdict=verdict))
+
+
+def test_page_holds_gain_layers_price_mistakes_and_lineage(make_evidence: Make) -> None:
+    read = Elements(render_page(make_evidence()))
+    for part in (
+        "+6.2 points", "+3.1 to +9.4", "block 3", "2 of 5 layer groups trained", "57.7k", "83", "+8.4 points",
+        "0.038", "target/part-1.parquet, row 26", "within one standard error", "91bc" * 16, "lp-ft",
+    ):  # fmt: skip
+        assert part in read.text, part
+
+
+def test_the_same_evidence_gives_the_same_bytes(make_evidence: Make) -> None:
+    assert render_page(make_evidence()) == render_page(make_evidence())
+
+
+def test_a_perfect_model_with_unmeasured_forgetting_still_gets_a_page(make_evidence: Make) -> None:
+    from dataclasses import replace
+
+    given = make_evidence()
+    unmeasured = dict.fromkeys(("source_before", "source_after", "forgetting"))
+    whole = replace(
+        given, metrics={**given.metrics, **unmeasured}, mistakes=[], confusion=given.confusion * 0, curves=[]
+    )
+    read = Elements(render_page(whole))
+    assert "every test row was predicted right" in read.text
+    assert "not measured" in read.text
+
+
+def test_many_classes_leave_the_matrix_out_and_keep_the_commonest_confusions(make_evidence: Make) -> None:
+    page = render_page(make_evidence("text", classes=60))
+    assert "Confusion matrix" not in page
+    assert "Commonest confusions" in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class Evidence:
     reliability: tuple[Sequence[Bin], Sequence[Bin]]
     mistakes: Sequence[Mistake]
     lineage: Sequence[Fact]
-    checks: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Any]
     """check.json of the target."""
 
 

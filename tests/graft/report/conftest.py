@@ -43,11 +43,26 @@ def evidence(modality: str = "image", classes: int = 4, verdict: str = "helps") 
         confusion=count_confusions(truth, probabilities),
         reliability=(reliability(softmax(3 * np.log(probabilities)), truth), reliability(probabilities, truth)),
         mistakes=worst_mistakes(table, probabilities, labels, PROBLEMS[f"{modality}-classification"]),
+        checks={
+            "expectations": [
+                _expectation("No test row occurs in train", "error", True, 0.0, "≤ 0", 0),
+                _expectation("Share of rows that repeat another", "warning", False, 0.134, "≤ 0.1", 32),
+            ]
+        },
         lineage=[
             Fact("source checkpoint", "digits-0-5", "5f3a" * 16),
             Fact("target data", "data/digits/target", "91bc" * 16),
         ],
     )
+
+
+def _expectation(
+    title: str, severity: str, success: bool, observed: float, threshold: str, offending: int
+) -> dict[str, Any]:
+    return {
+        "name": "x", "title": title, "severity": severity, "success": success, "observed": observed,
+        "threshold": threshold, "offending": offending, "rows": [],
+    }  # fmt: skip
 
 
 def _metrics(modality: str, verdict: str) -> dict[str, Any]:

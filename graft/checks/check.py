@@ -95,7 +95,7 @@ def _describe(outcome: Outcome, rows: pd.DataFrame, facts: Facts) -> dict[str, A
     }
 
 
-def _row(row: Mapping[str, Any], reason: str) -> dict[str, Any]:
+def _row(row: Mapping[Any, Any], reason: str) -> dict[str, Any]:
     what = f"{row['what']}; {reason}" if reason else row["what"]
     return {"split": row["split"], "file": row["file"], "row": int(row["row"]), "place": place(row), "what": what}
 

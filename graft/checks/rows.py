@@ -42,7 +42,7 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
     return pd.concat(frames, ignore_index=True)
 
 
-def place(row: Mapping[str, Any]) -> str:
+def place(row: Mapping[Any, Any]) -> str:
     """Return where a derived row comes from, as a person would say it."""
     return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])
 
@@ -67,9 +67,9 @@ def _tokens(texts: Sequence[str], path: Path) -> dict[str, Sequence[int]]:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
-    unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]")
+    unknown: int | None = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]")
     encoded = [encoding.ids for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-    return {"tokens": [len(ids) for ids in encoded], "unknown": [ids.count(unknown) for ids in encoded]}
+    return {"tokens": [len(ids) for ids in encoded], "unknown": [sum(one == unknown for one in ids) for ids in encoded]}
 
 
 def _images(table: pa.Table) -> list[dict[str, Any]]:

@@ -31,12 +31,9 @@ class Outcome:
 
 def validate(rules: Sequence[Rule], rows: pd.DataFrame, facts: pd.DataFrame) -> list[Outcome]:
     """Return an outcome for each rule, in order; raises GraftError when an expectation itself breaks."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it imports sre_constants
-        import great_expectations as gx
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    context = _context()
+    import great_expectations as gx
+
     found: dict[str, Any] = {}
     for name, frame in (("rows", rows), ("facts", facts)):
         suite = gx.ExpectationSuite(name=name)
@@ -50,6 +47,20 @@ def validate(rules: Sequence[Rule], rows: pd.DataFrame, facts: pd.DataFrame) -> 
             found |= {entry.expectation_config.meta["rule"]: entry for entry in result.results}
     frames = {"rows": rows, "facts": facts}
     return [_outcome(rule, found[rule.name], frames[rule.table]) for rule in rules]
+
+
+def _context() -> Any:
+    """Return a context in memory that writes no file, shows no bar and tells nobody."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports sre_constants
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    config = DataContextConfig(store_backend_defaults=stores, analytics_enabled=False)
+    context = gx.get_context(mode="ephemeral", project_config=config)
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    return context
 
 
 def _expectation(rule: Rule) -> Any:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -17,6 +17,8 @@ from flows.terminal import Lines
 from graft.errors import Interrupted
 
 SAVED = "stopped; what was trained so far is saved, and the same command goes on from there"
+
+DRAIN_SECONDS = 5.0
 
 
 def run_flow(name: str, parameters: Mapping[str, Any]) -> Any:
@@ -42,8 +44,22 @@ def _call(name: str, parameters: Mapping[str, Any]) -> Any:
 
     flow = getattr(import_module(f"flows.{name}"), name)
     # The heartbeat is for runs on a worker; at the end of a local run it costs a second of waiting.
-    with _lines_on_terminal(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with _lines_on_terminal(), _told(), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         return flow(**parameters)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Deliver logs and events while the server is there: at the interpreter's end Prefect would try for a minute."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    try:
+        yield
+    finally:
+        with suppress(RuntimeError):  # raised when nothing was ever logged
+            APILogWorker.instance().drain()
+        EventsWorker.drain_all(timeout=DRAIN_SECONDS)
 
 
 @contextmanager

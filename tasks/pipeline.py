@@ -23,7 +23,7 @@ from tasks.outcomes import failure, forget_outcome, read_outcome
 DVC = (sys.executable, "-m", "dvc")
 Action = Literal["ran", "skipped", "restored"]
 HINTS = ("Updating lock file", "Generating lock file", "To track the changes", "\tgit add", "To enable auto staging")
-HINTS += ("\tdvc config", "Use `dvc push`", "> ", "WARNING: 'dvc.lock'")
+HINTS += ("\tdvc config", "Use `dvc push`", "> ", "Data and pipelines are up to date")
 
 
 @dataclass(frozen=True)

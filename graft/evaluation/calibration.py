@@ -31,8 +31,8 @@ def expected_calibration_error(probabilities: npt.ArrayLike, labels: npt.ArrayLi
     import torch
     from torchmetrics.functional.classification import multiclass_calibration_error
 
-    given = torch.as_tensor(np.asarray(probabilities, dtype=np.float64))
-    truth = torch.as_tensor(np.asarray(labels, dtype=np.int64))
+    given = torch.tensor(np.asarray(probabilities, dtype=np.float64))
+    truth = torch.tensor(np.asarray(labels, dtype=np.int64))
     return float(multiclass_calibration_error(given, truth, num_classes=given.shape[1], n_bins=BINS, norm="l1"))
 
 

@@ -51,34 +51,31 @@ def summarise(
         confidence=settings.confidence,
         seed=int(study["seeds"][0]),
     )
-    probabilities, calibrated = softmax(winner.logits[0]), softmax(winner.logits[0], temperature)
-    chosen = study["winner"]
-    return plain(
-        {
-            **{key: study[key] for key in ("target", "source", "problem", "metric")},
-            **_spread("transfer", found.ours),
-            **_spread("scratch", found.theirs),
-            **_spread("gain", found.gain),
-            "verdict": decide(found.gain.low, found.gain.high, settings.margin),
-            "margin": settings.margin,
-            "confidence": settings.confidence,
-            "macro_f1": winner.mean(problem, "macro_f1"),
-            "macro_f1_scratch": control.mean(problem, "macro_f1"),
-            **{key: chosen[key] for key in ("strategy", "learning_rate", "trained_groups", "trained_parameters")},
-            "parameters": sum(group["parameters"] for group in study["groups"]),
-            "source_metric": forgetting.metric,
-            "source_before": forgetting.before,
-            "source_after": forgetting.after,
-            "forgetting": forgetting.loss_of_skill,
-            "ece": expected_calibration_error(probabilities, winner.labels),
-            "ece_calibrated": expected_calibration_error(calibrated, winner.labels),
-            "temperature": temperature,
-            "trials": sum(candidate["trials"] for candidate in study["candidates"]),
-            **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
-            "test_rows": len(winner.labels),
-            "seed": study["seeds"][0],
-        }
-    )
+    facts = {
+        **{key: study[key] for key in ("target", "source", "problem", "metric")},
+        **_spread("transfer", found.ours),
+        **_spread("scratch", found.theirs),
+        **_spread("gain", found.gain),
+        "verdict": decide(found.gain.low, found.gain.high, settings.margin),
+        "margin": settings.margin,
+        "confidence": settings.confidence,
+        "macro_f1": winner.mean(problem, "macro_f1"),
+        "macro_f1_scratch": control.mean(problem, "macro_f1"),
+        **{key: study["winner"][key] for key in ("strategy", "learning_rate", "trained_groups", "trained_parameters")},
+        "parameters": sum(group["parameters"] for group in study["groups"]),
+        "source_metric": forgetting.metric,
+        "source_before": forgetting.before,
+        "source_after": forgetting.after,
+        "forgetting": forgetting.loss_of_skill,
+        "ece": expected_calibration_error(softmax(winner.logits[0]), winner.labels),
+        "ece_calibrated": expected_calibration_error(softmax(winner.logits[0], temperature), winner.labels),
+        "temperature": temperature,
+        "trials": sum(candidate["trials"] for candidate in study["candidates"]),
+        **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
+        "test_rows": len(winner.labels),
+        "seed": study["seeds"][0],
+    }
+    return {key: plain(value) for key, value in facts.items()}
 
 
 def plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ class Classification:
         import torch
         from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
-        scores, truth = torch.from_numpy(logits), torch.from_numpy(labels)
+        scores, truth = torch.tensor(logits), torch.tensor(labels)
         classes = logits.shape[1]
         return {
             "accuracy": float(multiclass_accuracy(scores, truth, num_classes=classes, average="micro")),

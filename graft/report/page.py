@@ -47,7 +47,7 @@ def _figures(evidence: Evidence) -> Mapping[str, str]:
     figures = {
         "verdict": plots.verdict_figure(evidence.metrics),
         "candidates": plots.candidates_figure(study["candidates"], study["winner"]),
-        "curves": plots.curves_figure(evidence.curves),
+        "curves": plots.curves_figure(evidence.curves, (study["winner"], study["control"])),
         "reliability": plots.reliability_figure(*evidence.reliability),
     }
     if len(labels) <= MOST_CLASSES:

@@ -57,14 +57,19 @@ def candidates_figure(candidates: Sequence[Mapping[str, Any]], winner: Mapping[s
     return figure
 
 
-def curves_figure(curves: Sequence[Mapping[str, str]]) -> Figure:
-    """Return the training losses of the final models, and the validation scores of trials where they were measured."""
+def curves_figure(curves: Sequence[Mapping[str, str]], choices: Sequence[Mapping[str, Any]]) -> Figure:
+    """Return the final models' training losses, and the mean validation score of the chosen settings' trials.
+
+    `choices` are winner and control; the score's panel is there only where it was measured along the way.
+    """
     with canvas(5.6, 2.9) as figure:
-        scored = _series(curves, "validation_metric", ("candidate", "control"))
+        chosen = [row for row in curves if any(_same(row, choice) for choice in choices)]
+        scored = _series(chosen, "validation_metric", ("candidate", "control"), per_seed=False)
         panels = figure.subplots(1, 2 if scored else 1, squeeze=False)[0]
-        _draw_series(panels[0], _series(curves, "train_loss", ("final-winner", "final-control")), "Training loss")
+        losses = _series(chosen, "train_loss", ("final-winner", "final-control"), per_seed=True)
+        _draw_series(panels[0], losses, "Training loss, by seed")
         if scored:
-            _draw_series(panels[1], scored, "Validation score of trials")
+            _draw_series(panels[1], scored, "Mean validation score")
     return figure
 
 
@@ -139,13 +144,12 @@ def _draw_gain(axes: Axes, metrics: Metrics) -> None:
 
 
 def _draw_series(axes: Axes, series: Mapping[tuple[str, str], list[tuple[float, float]]], title: str) -> None:
-    styles = {"scratch": (SCRATCH, "--"), "chosen": (TRANSFER, "-")}
+    styles = {"from scratch": (SCRATCH, "--"), "transfer": (TRANSFER, "-")}
     shown: set[str] = set()
     for (arm, _), points in sorted(series.items()):
         colour, line = styles[arm]
-        x, y = np.array(sorted(points)).T
-        name = {"scratch": "from scratch", "chosen": "transfer"}[arm]
-        axes.plot(x, y, line, color=colour, linewidth=1.3, alpha=0.8, label=None if arm in shown else name,
+        x, y = np.array(points).T
+        axes.plot(x, y, line, color=colour, linewidth=1.4, alpha=0.85, label=None if arm in shown else arm,
                   marker="o" if len(x) == 1 else None)  # fmt: skip
         shown.add(arm)
     axes.set(title=title, xlabel="optimizer step")
@@ -157,20 +161,23 @@ def _draw_series(axes: Axes, series: Mapping[tuple[str, str], list[tuple[float, 
 
 
 def _series(
-    curves: Sequence[Mapping[str, str]], column: str, roles: Sequence[str]
+    curves: Sequence[Mapping[str, str]], column: str, roles: Sequence[str], per_seed: bool
 ) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """Return the points of a column by arm and run."""
-    series: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    """Return a column's means by step, for each arm, and for each of its seeds where asked."""
+    values: dict[tuple[str, str], dict[float, list[float]]] = {}
     for row in curves:
         if row["role"] in roles and row[column]:
-            arm = "scratch" if row["strategy"] == "scratch" else "chosen"
-            run = "/".join(row[key] for key in ("strategy", "learning_rate", "seed", "fold"))
-            series.setdefault((arm, run), []).append((float(row["step"]), float(row[column])))
-    return series
+            arm = "from scratch" if row["strategy"] == "scratch" else "transfer"
+            steps = values.setdefault((arm, row["seed"] if per_seed else ""), {})
+            steps.setdefault(float(row["step"]), []).append(float(row[column]))
+    return {
+        key: [(step, float(np.mean(found))) for step, found in sorted(steps.items())] for key, steps in values.items()
+    }
 
 
-def _same(candidate: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
-    return all(candidate[key] == choice[key] for key in ("strategy", "learning_rate"))
+def _same(row: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
+    """Say whether a row, of JSON or of a CSV, is of a choice's strategy and learning rate."""
+    return bool(row["strategy"] == choice["strategy"] and float(row["learning_rate"]) == float(choice["learning_rate"]))
 
 
 def _named(candidate: Mapping[str, Any]) -> str:

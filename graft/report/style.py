@@ -17,7 +17,7 @@ TRANSFER, SCRATCH, GREEN, RED, GOLD = "#0072b2", "#d98200", "#00805e", "#c2410c"
 INK, MUTED, RULE, BAND = "#1c2530", "#5b6672", "#d5dae0", "#e9edf1"
 VERDICT = {"helps": GREEN, "neutral": MUTED, "hurts": RED, "cannot-tell": GOLD}
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": MUTED,

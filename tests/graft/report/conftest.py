@@ -101,7 +101,8 @@ def _study(modality: str, labels: list[str]) -> dict[str, Any]:
     chosen = {"strategy": "top-1", "learning_rate": 1e-3, "trained_groups": ["block 3", "head"]}
     return {
         "target": "digits", "source": "digits-0-5", "problem": f"{modality}-classification", "metric": "accuracy",
-        "labels": labels, "groups": GROUPS, "candidates": candidates, "winner": chosen, "selection": "5-fold",
+        "labels": labels, "groups": GROUPS, "candidates": candidates, "winner": chosen,
+        "control": {**chosen, "strategy": "scratch"}, "selection": "5-fold",
         "seeds": [0, 1, 2], "device": "cpu", "notes": ["The control was searched over the same learning rates."],
     }  # fmt: skip
 

@@ -31,10 +31,21 @@ def test_labels_with_mathematics_signs_are_drawn_as_they_are() -> None:
 
 
 def test_validation_scores_get_a_panel_only_where_they_were_measured() -> None:
-    curves = evidence().curves
-    assert len(plots.curves_figure(curves).axes) == 1
-    point = {**curves[0], "role": "candidate", "validation_metric": "0.5"}
-    assert len(plots.curves_figure([*curves, point]).axes) == 2
+    given = evidence()
+    choices = (given.study["winner"], given.study["control"])
+    assert len(plots.curves_figure(given.curves, choices).axes) == 1
+    point = {**given.curves[0], "role": "candidate", "validation_metric": "0.5"}
+    assert len(plots.curves_figure([*given.curves, point], choices).axes) == 2
+
+
+def test_curves_show_the_chosen_settings_mean_over_folds_and_no_other_strategy() -> None:
+    given = evidence()
+    choices = (given.study["winner"], given.study["control"])
+    row = {**given.curves[0], "role": "candidate"}
+    folds = [{**row, "fold": str(fold), "validation_metric": str(score)} for fold, score in ((0, 0.4), (1, 0.8))]
+    other = {**row, "strategy": "full", "validation_metric": "0.1"}
+    (line,) = plots.curves_figure([*given.curves, *folds, other], choices).axes[1].lines
+    assert np.asarray(line.get_ydata()).tolist() == pytest.approx([0.6])
 
 
 def test_the_dashboards_plot_needs_no_torch() -> None:

@@ -1,0 +1,234 @@
+"""The step on a run made by hand: tiny networks, real files, manifests as the steps before would leave them."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from graft.backbones import build, layer_groups, load, load_processor, save, transplant
+from graft.catalog import Catalog, Pretraining
+from graft.errors import CheckpointError, DataError
+from graft.evaluation.calibration import softmax
+from graft.evaluation.package import package_digest
+from graft.manifest import sha256, verify_manifest, whole_folder
+from graft.problems import PROBLEMS
+from graft.reading import read, row_hashes
+from graft.steps.evaluate import run
+from graft.training import predict
+from tests.conftest import BERT, RESNET
+
+SEEDS = (0, 1)
+ASKED = {
+    "target", "source", "problem", "metric", "transfer", "transfer_low", "transfer_high", "scratch", "gain",
+    "gain_low", "gain_high", "verdict", "strategy", "trained_groups", "source_before", "source_after", "forgetting",
+    "ece", "ece_calibrated", "trials", "seconds", "labels_per_class", "train_rows", "test_rows", "seed", "macro_f1",
+    "temperature", "source_metric", "dataset", "package",
+}  # fmt: skip
+CHOICE = {
+    "strategy": "linear-probe", "learning_rate": 0.001, "steps": 5, "trained_groups": ["head"],
+    "trained_parameters": 10, "mean": 0.5, "standard_error": 0.1,
+}  # fmt: skip
+TRIALS = "role,strategy,learning_rate,seed,fold,steps,metric,loss,seconds,trained_parameters,peak_memory_bytes\n"
+CURVES = "role,strategy,learning_rate,seed,fold,step,train_loss,validation_loss,validation_metric\n"
+WORDS = ["red", "green", "blue", "stone", "river", "mountain", "open", "close", "file", "number"]
+Build = Callable[[str], Catalog]
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Work in an empty folder and return what fills it with everything that evaluate reads."""
+    monkeypatch.chdir(tmp_path)
+    return _build
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_report_and_package_are_whole_and_agree(study: Build, modality: str) -> None:
+    run("t", study(modality))
+    verify_manifest(Path("reports/t"))
+    verify_manifest(Path("packages/t"))
+    metrics = json.loads(Path("reports/t/metrics.json").read_text())
+    assert metrics.keys() >= ASKED
+    assert {path.name for path in Path("reports/t").iterdir()} == {
+        "metrics.json", "trials.csv", "curves.csv", "predictions.parquet", "report.html", "manifest.json",
+    }  # fmt: skip
+    rows = pq.read_table("reports/t/predictions.parquet").to_pylist()
+    assert len(rows) == metrics["test_rows"]
+    assert metrics["transfer"] == pytest.approx(np.mean([row["correct_transfer"] for row in rows]))
+    assert metrics["scratch"] == pytest.approx(np.mean([row["correct_scratch"] for row in rows]))
+    assert metrics["gain"] == pytest.approx(metrics["transfer"] - metrics["scratch"])
+    assert all(sum(row["transfer"]) == pytest.approx(1) for row in rows)
+    assert [np.argmax(row["transfer"]) == row["label"] for row in rows] == [row["correct_transfer"][0] for row in rows]
+    facts = json.loads(Path("packages/t/graft.json").read_text())
+    assert facts["metrics"].items() <= metrics.items()
+    assert metrics["package"] == package_digest(Path("packages/t"))
+    assert metrics["source_metric"] == ("accuracy" if modality == "image" else "loss")
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_golden_samples_are_what_the_package_predicts(study: Build, modality: str) -> None:
+    run("t", study(modality))
+    folder, problem = Path("packages/t"), PROBLEMS[f"{modality}-classification"]
+    samples = json.loads((folder / "golden.json").read_text())
+    if modality == "image":
+        table = pa.table({"image": [{"bytes": (folder / one["input"]).read_bytes(), "path": None} for one in samples]})
+    else:
+        table = pa.table({"text": [one["input"]["text"] for one in samples]})
+    processor = load_processor(folder, problem)
+    logits = predict(load(folder, problem), problem, problem.encode(table, processor), processor)
+    temperature = json.loads((folder / "graft.json").read_text())["temperature"]
+    assert len(samples) == 5
+    assert softmax(logits, temperature) == pytest.approx(np.array([one["probabilities"] for one in samples]), abs=1e-6)
+
+
+def test_evaluating_twice_gives_the_same_numbers_and_the_same_package(study: Build) -> None:
+    catalog = study("image")
+    run("t", catalog)
+    before = [sha256(Path("reports/t") / name) for name in ("metrics.json", "predictions.parquet", "report.html")]
+    Path("reports/t/metrics.json").unlink()  # DVC removes a stage's outputs, one by one, before it runs again
+    run("t", catalog)
+    assert before == [
+        sha256(Path("reports/t") / name) for name in ("metrics.json", "predictions.parquet", "report.html")
+    ]
+
+
+def test_a_winner_that_kept_its_backbone_has_forgotten_nothing(study: Build) -> None:
+    run("t", study("image"))
+    metrics = json.loads(Path("reports/t/metrics.json").read_text())
+    assert metrics["forgetting"] == 0
+    assert metrics["source_before"] == metrics["source_after"] > 0
+
+
+def test_a_winner_with_another_backbone_is_measured_with_it(study: Build) -> None:
+    catalog = study("text")
+    problem, folder = PROBLEMS["text-classification"], Path("runs/t/winner/seed-0")
+    model, other = load(folder, problem), load(Path("runs/t/control/seed-0"), problem)
+    transplant(other, model)
+    save(model, load_processor(folder, problem), folder)
+    _rewrite_manifest(Path("runs/t"))
+    run("t", catalog)
+    metrics = json.loads(Path("reports/t/metrics.json").read_text())
+    assert metrics["forgetting"] == pytest.approx(metrics["source_after"] - metrics["source_before"])
+    assert metrics["forgetting"] != 0
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    ["checkpoints/s/model.safetensors", "runs/t/control/seed-1/model.safetensors", "checks/targets/t/check.json"],
+)
+def test_a_damaged_input_is_named_and_nothing_is_written(study: Build, damaged: str) -> None:
+    catalog = study("image")
+    path = Path(damaged)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match=damaged):
+        run("t", catalog)
+    assert not Path("reports").exists()
+    assert not Path("packages").exists()
+
+
+def test_rows_that_changed_since_the_study_are_refused(study: Build) -> None:
+    catalog = study("text")
+    path = Path("data/t/test.csv")
+    path.write_text(path.read_text() + "river river,l0\n")
+    with pytest.raises(DataError, match="not those that runs/t was trained on"):
+        run("t", catalog)
+    assert not Path("reports").exists()
+
+
+def _build(modality: str) -> Catalog:
+    problem = PROBLEMS[f"{modality}-classification"]
+    source_problem = problem if modality == "image" else PROBLEMS["masked-language-modelling"]
+    config = RESNET if modality == "image" else BERT
+    for name in ("s", "t"):
+        _write_images(Path("data") / name) if modality == "image" else _write_texts(Path("data") / name)
+    catalog = Catalog.model_validate({
+        "sources": {"s": {"problem": source_problem.name, "data": {"path": "data/s"}, "backbone": {"config": config}}},
+        "targets": {"t": {"source": "s", "problem": problem.name, "data": {"path": "data/t"}, "study": {"seeds": 2}}},
+    })  # fmt: skip
+    _build_source(catalog, config)
+    _build_run(catalog, config)
+    with whole_folder(Path("checks/targets/t")) as folder:
+        (folder / "check.json").write_text('{"expectations": []}')
+    return catalog
+
+
+def _write_images(folder: Path) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(len(folder.name))
+    for split, rows in (("train", 6), ("test", 21)):
+        cells = []
+        for row in range(rows):
+            stream = io.BytesIO()
+            shade = rng.integers(0, 60, (16, 16)) + 90 * (row % 3)
+            Image.fromarray(shade.astype(np.uint8)).save(stream, format="PNG")
+            cells.append({"bytes": stream.getvalue(), "path": None})
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(
+            pa.table({"image": cells, "label": [f"l{row % 3}" for row in range(rows)]}), folder / f"{split}.parquet"
+        )
+
+
+def _write_texts(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for split, rows in (("train", 6), ("test", 21)):
+        lines = [f"{' '.join(rng.choice(WORDS, 7))} {split} {row},l{row % 3}\n" for row in range(rows)]
+        (folder / f"{split}.csv").write_text("text,label\n" + "".join(lines))
+
+
+def _build_source(catalog: Catalog, config: dict[str, Any]) -> None:
+    source = catalog.source("s")
+    problem = PROBLEMS[source.problem]
+    dataset = read(source.data, problem)
+    recipe = Pretraining(image_size=16, max_tokens=12, vocabulary_size=100)
+    processor = problem.make_processor(dataset.splits["train"], config, recipe)
+    model = build(problem, _sized(config, processor), dataset.labels, seed=0)
+    with whole_folder(Path("checkpoints/s")) as folder:
+        save(model, processor, folder)
+        pq.write_table(dataset.splits["test"], folder / "test.parquet")
+        (folder / "source.json").write_text(json.dumps({"dataset": dataset.fingerprint, "digest": "d" * 64}))
+
+
+def _build_run(catalog: Catalog, config: dict[str, Any]) -> None:
+    target = catalog.target("t")
+    problem, source = PROBLEMS[target.problem], Path("checkpoints/s")
+    dataset, processor = read(target.data, problem), load_processor(source, problem)
+    with whole_folder(Path("runs/t")) as folder:
+        for seed in SEEDS:
+            winner = load(source, problem, dataset.labels, seed=seed)
+            control = build(problem, _sized(config, processor), dataset.labels, seed=10 + seed)
+            save(winner, processor, folder / "winner" / f"seed-{seed}")
+            save(control, processor, folder / "control" / f"seed-{seed}")
+        groups = [{"name": group.name, "parameters": group.parameters} for group in layer_groups(winner)]
+        control_choice = {**CHOICE, "strategy": "scratch", "trained_groups": [group["name"] for group in groups]}
+        rows = [choice | {"trials": 2, "kept": True, "reason": "best mean"} for choice in (CHOICE, control_choice)]
+        facts = {
+            "target": "t", "source": "s", "problem": problem.name, "metric": "accuracy", "higher_is_better": True,
+            "labels": list(dataset.labels), "labels_per_class": None, "train_rows": 6, "test_rows": 21,
+            "dataset": dataset.fingerprint, "train_hashes": row_hashes(dataset.splits["train"], problem),
+            "groups": groups, "winner": CHOICE, "control": control_choice, "candidates": rows, "selection": "5-fold",
+            "seeds": list(SEEDS), "seconds": 1.5, "device": "cpu", "source_digest": "d" * 64, "tokens": None,
+            "notes": [],
+        }  # fmt: skip
+        (folder / "study.json").write_text(json.dumps(facts))
+        (folder / "trials.csv").write_text(TRIALS + "candidate,linear-probe,0.001,0,0,5,0.5,0.9,0.1,10,1000\n")
+        (folder / "curves.csv").write_text(CURVES + "final-winner,linear-probe,0.001,0,,5,0.7,,\n")
+        held = {"seed": [0, 0, 1], "label": [0, 1, 2], "logits": [[2.0, 0, 0], [0, 1.0, 0], [0.5, 0, 0]]}
+        pq.write_table(pa.table(held), folder / "validation.parquet")
+
+
+def _sized(config: dict[str, Any], processor: Any) -> dict[str, Any]:
+    return {**config, "vocab_size": len(processor)} if config is BERT else config
+
+
+def _rewrite_manifest(folder: Path) -> None:
+    from graft.manifest import write_manifest
+
+    write_manifest(folder)

@@ -138,11 +138,12 @@ def write(checked: Checked, folder: Path) -> None:
 
 
 def explain(failed: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each failed expectation, followed by its first offending rows."""
-    lines = []
+    """Return a paragraph for each failed expectation: what was found, then its first offending rows."""
+    paragraphs = []
     for entry in failed:
-        lines.append(f"{entry['title']}: found {entry['observed']:g}, expected {entry['threshold']}")
-        lines.extend(f"  {row['place']}: {row['what']}" for row in entry["rows"])
+        lines = [f"{entry['title']}: found {entry['observed']:g}, expected {entry['threshold']}"]
+        lines.extend(f"{row['place']}: {row['what']}" for row in entry["rows"])
         if entry["offending"] > len(entry["rows"]):
-            lines.append(f"  ... and {entry['offending'] - len(entry['rows'])} more")
-    return lines
+            lines.append(f"... and {entry['offending'] - len(entry['rows'])} more")
+        paragraphs.append("\n      ".join(lines))
+    return paragraphs

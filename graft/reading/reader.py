@@ -82,8 +82,8 @@ def _canonical(
 def find_columns_of(
     parts: Sequence[Rows], wanted: Sequence[str], given: Mapping[str, str], group: str | None, place: str
 ) -> dict[str, str]:
-    """Return the columns of the first part, as all must have them; raises DataError naming the part."""
-    first = parts[0]
+    """Return the columns of the training part, as all must have them; raises DataError naming the part."""
+    first = min(parts, key=lambda rows: rows.part.split != "train")
     try:
         return find_columns(first.table, wanted, given, group, first.class_names)
     except DataError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +66,9 @@ def _keep(kind: str, name: str, run: Callable[[], Checked]) -> None:
     for entry in checked.summary["expectations"]:
         if entry["severity"] == "warning" and not entry["success"]:
             log.warning("warning: %s: found %g, expected %s", entry["title"], entry["observed"], entry["threshold"])
-    folder = settings().work / "failed-checks" / kind / name if failed else Path("checks") / kind / name
+    aside = settings().work / "failed-checks" / kind / name  # DVC keeps no output of a stage that failed
+    shutil.rmtree(aside, ignore_errors=True)
+    folder = aside if failed else Path("checks") / kind / name
     with whole_folder(folder) as partial:
         write(checked, partial)
     if failed:

@@ -1,0 +1,45 @@
+import pytest
+
+from graft.errors import DataError
+from graft.reading import inspect
+
+
+def test_an_image_folder_is_image_classification(folder):
+    found = inspect(folder(cat=3, dog=3))
+    assert found.problem == "image-classification"
+    assert found.columns == {"image": "image", "label": "label"}
+    assert found.splits == {"all": 6}
+    assert found.labels == ("cat", "dog")
+    assert any("no test split" in note for note in found.notes)
+
+
+def test_a_table_of_sentences_is_text_classification_and_its_group_is_noted(csv):
+    rows = [f"a review with words {n},{['good', 'bad'][n % 2]},p{n % 3}" for n in range(12)]
+    found = inspect(csv("review,sentiment,patient", *rows))
+    assert (found.problem, found.columns) == ("text-classification", {"text": "review", "label": "sentiment"})
+    assert any("column 'patient' looks like a group" in note for note in found.notes)
+
+
+def test_text_without_a_label_is_for_pretraining(csv):
+    found = inspect(csv("text", *(f"line of words {n}" for n in range(6))))
+    assert (found.problem, found.labels) == ("masked-language-modelling", ())
+
+
+def test_the_owner_may_decide(csv):
+    path = csv("text,label", *(f"line of words {n},{n % 2}" for n in range(8)))
+    assert inspect(path, problem="masked-language-modelling").columns == {"text": "text"}
+
+
+def test_data_that_fit_no_problem_say_why_for_each(csv):
+    with pytest.raises(DataError) as error:
+        inspect(csv("height,width", "1,2", "3,4"))
+    assert [reason.split(":")[0] for reason in error.value.problems] == [
+        "as image-classification",
+        "as text-classification",
+        "as masked-language-modelling",
+    ]
+
+
+def test_what_is_wrong_with_the_rows_is_said_at_once(csv):
+    with pytest.raises(DataError, match="row 2: 'text' is empty"):
+        inspect(csv("text,label", "some words,a", ",b", "other words,a"))

@@ -141,7 +141,8 @@ def explain(failed: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a paragraph for each failed expectation: what was found, then its first offending rows."""
     paragraphs = []
     for entry in failed:
-        lines = [f"{entry['title']}: found {entry['observed']:g}, expected {entry['threshold']}"]
+        found = f"found {entry['observed']:g}, expected {entry['threshold']}"
+        lines = [f"{entry['title']}: {entry['offending']} row(s) do not fit ({found})"]
         lines.extend(f"{row['place']}: {row['what']}" for row in entry["rows"])
         if entry["offending"] > len(entry["rows"]):
             lines.append(f"... and {entry['offending'] - len(entry['rows'])} more")

@@ -61,7 +61,7 @@ def test_a_target_whose_test_rows_the_source_trained_on_stops_and_names_them(cat
     with pytest.raises(CheckFailed) as error:
         run_target("small", catalog)
     message = str(error.value)
-    assert "occur in the source's training data: found" in message
+    assert "occur in the source's training data: 30 row(s) do not fit (found 1, expected ≤ 0)" in message
     assert "equals the source's training row source.csv, row" in message
     assert not (tmp_path / "checks" / "targets").exists()
     aside = tmp_path / ".graft" / "failed-checks" / "targets" / "small"

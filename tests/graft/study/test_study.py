@@ -1,0 +1,151 @@
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from graft.backbones import build, layer_groups
+from graft.catalog import Data, Study
+from graft.problems import PROBLEMS
+from graft.study import Bench, count_steps, plan, search, train_finals
+from graft.study.candidates import make_candidates
+from graft.study.folds import choose_selection, split
+from graft.study.selection import select
+from graft.study.trial import Outcome
+from graft.training import make_accelerator
+from tests.conftest import RESNET
+
+PROBLEM = PROBLEMS["image-classification"]
+LABELS = ("a", "b", "c")
+STUDY = Study(strategies=("linear-probe", "full"), seeds=2, budget_steps=4, folds=3)
+DATA = Data(path="data")
+
+
+def table(per_class, groups=None):
+    labels = np.repeat(np.arange(len(per_class)), per_class)
+    columns = {"label": pa.array(labels, pa.int64())}
+    if groups is not None:
+        columns["group"] = pa.array([str(group) for group in groups])
+    return pa.table(columns)
+
+
+@pytest.fixture
+def bench(images, image_processor, tmp_path):
+    source = build(PROBLEM, RESNET, ("x", "y"), seed=0)
+    return Bench(PROBLEM, image_processor, source, LABELS, images, STUDY, make_accelerator(), tmp_path)
+
+
+def run(bench):
+    rows = pa.table({"label": pa.array(bench.examples.labels, pa.int64())})
+    candidates, notes, selection = plan(bench, rows, DATA)
+    steps = []
+    result = search(bench, rows, candidates, notes, selection, lambda step, message: steps.append(step))
+    finals = {(role, seed): model for role, seed, model in train_finals(bench, result, lambda s, m: steps.append(s))}
+    return result, finals, steps, count_steps(bench, candidates, selection)
+
+
+def test_a_study_trains_winner_and_control_with_every_seed(bench):
+    result, finals, steps, total = run(bench)
+    assert set(finals) == {(role, seed) for role in ("winner", "control") for seed in (0, 1)}
+    assert len(result.outcomes) == 3 * 2 * 3 + 4  # candidates and control, by seed and fold; then the finals
+    assert steps[-1] == total
+    assert sorted(steps) == steps
+
+
+def test_a_study_cut_off_between_trials_ends_the_same(bench, tmp_path):
+    def weights(finals):
+        return {key: model.state_dict() for key, model in finals.items()}
+
+    _, whole, _, _ = run(replace(bench, folder=tmp_path / "whole"))
+    rows = pa.table({"label": pa.array(bench.examples.labels, pa.int64())})
+    candidates, notes, selection = plan(bench, rows, DATA)
+    search(bench, rows, candidates[:1] + candidates[-1:], notes, selection, lambda step, message: None)
+    _, resumed, _, _ = run(bench)
+    for key, state in weights(whole).items():
+        assert all(torch.equal(value, weights(resumed)[key][name]) for name, value in state.items())
+
+
+def test_a_finished_trial_is_read_not_repeated(bench):
+    first, _, _, _ = run(bench)
+    again, _, _, _ = run(bench)
+    trials = [outcome for outcome in first.outcomes if outcome.fold is not None]
+    assert trials == [outcome for outcome in again.outcomes if outcome.fold is not None]
+
+
+def test_every_labelled_row_is_held_out_once_per_seed(bench):
+    result, _, _, _ = run(bench)
+    held = [one for one in result.outcomes if one.strategy == "full" and one.seed == 1 and one.fold is not None]
+    assert sorted(label for one in held for label in one.validation_labels) == sorted(bench.examples.labels.tolist())
+
+
+def test_strategies_that_come_to_the_same_are_tried_once():
+    groups = layer_groups(build(PROBLEM, RESNET, LABELS, seed=0))
+    candidates, notes = make_candidates(Study(strategies=("top-2", "top-half")), groups)
+    assert [candidate.strategy for candidate in candidates] == ["top-2", "scratch"]
+    assert notes == ["top-half trains the same layers as top-2 on this network and was not tried twice"]
+
+
+def test_the_control_gets_every_learning_rate_that_the_candidates_get():
+    groups = layer_groups(build(PROBLEM, RESNET, LABELS, seed=0))
+    candidates, _ = make_candidates(Study(strategies=("full",), learning_rates=(1e-3, 1e-2)), groups)
+    assert [(one.role, one.learning_rate) for one in candidates] == [
+        ("candidate", 1e-3),
+        ("candidate", 1e-2),
+        ("control", 1e-3),
+        ("control", 1e-2),
+    ]
+
+
+def test_few_labels_are_compared_by_folds_and_many_by_one_part():
+    assert str(choose_selection(table([5, 5]), DATA, Study())) == "5-fold"
+    assert str(choose_selection(table([3, 9]), DATA, Study())) == "3-fold"
+    assert str(choose_selection(table([50, 60]), DATA, Study())) == "validation part of 1/10"
+
+
+def test_groups_stay_together_where_every_class_has_several():
+    rows = table([6, 6], groups=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
+    selection = choose_selection(rows, Data(path="data", group="g"), Study())
+    assert str(selection) == "3-fold, groups kept together"
+    groups = np.array(rows["group"].to_pylist())
+    for fold in split(rows, selection, seed=0):
+        assert not set(groups[fold.train]) & set(groups[fold.validation])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_share_no_row_and_hold_every_class(seed):
+    rows = table([5, 5, 5])
+    labels = np.asarray(rows["label"])
+    for fold in split(rows, choose_selection(rows, DATA, Study()), seed):
+        assert not set(fold.train) & set(fold.validation)
+        assert set(labels[fold.train]) == set(labels[fold.validation]) == {0, 1, 2}
+
+
+def outcomes(*metrics):
+    return [Outcome("candidate", "", 0, seed, 0, 10, value, 0, 0, 0, 0, [], [], []) for seed, value in enumerate(metrics)]
+
+
+def candidates():
+    groups = layer_groups(build(PROBLEM, RESNET, LABELS, seed=0))
+    probe, full, *_ = make_candidates(STUDY, groups)[0]
+    return probe, full
+
+
+def test_within_one_standard_error_the_cheaper_one_wins():
+    probe, full = candidates()
+    standings = select({full: outcomes(0.9, 0.7), probe: outcomes(0.75, 0.75)}, higher_is_better=True)
+    assert [standing.candidate for standing in standings] == [probe, full]
+    assert "cheapest within one standard error of full" in standings[0].reason
+
+
+def test_beyond_one_standard_error_the_better_one_wins():
+    probe, full = candidates()
+    standings = select({full: outcomes(0.91, 0.89), probe: outcomes(0.75, 0.75)}, higher_is_better=True)
+    assert standings[0].candidate is full
+    assert "more than one standard error behind full" in standings[1].reason
+
+
+def test_a_loss_is_better_when_lower():
+    probe, full = candidates()
+    standings = select({full: outcomes(0.2, 0.21), probe: outcomes(0.5, 0.52)}, higher_is_better=False)
+    assert standings[0].candidate is full

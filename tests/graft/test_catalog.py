@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+
+from graft.catalog import load
+from graft.errors import CatalogError
+
+GOOD = """
+sources:
+  big:
+    problem: image-classification
+    data: {path: data/big}
+    backbone: {config: {model_type: resnet}}
+targets:
+  small:
+    source: big
+    problem: image-classification
+    data: {path: data/small}
+    study: {}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def go(text):
+        path = tmp_path / "params.yaml"
+        path.write_text(text)
+        return load(path)
+
+    return go
+
+
+def test_a_target_of_four_lines_works(read):
+    target = read(GOOD).target("small")
+    assert target.study.seeds == 3
+    assert target.gates.verdicts == ("helps",)
+
+
+def test_the_bundled_catalogue_is_valid():
+    assert set(load(Path("params.yaml")).targets) == {"digits", "pydocs"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("source: big", "sauce: big", r"targets\.small\.sauce: unknown key; did you mean 'source'\?"),
+        ("source: big", "source: bog", r"targets\.small\.source: unknown source 'bog'; did you mean 'big'\?"),
+        ("study: {}", "seeds: 3", r"targets\.small\.seeds: unknown key here; it belongs under 'study:'"),
+        ("    study: {}\n", "", r"targets\.small\.study: missing; write `study: \{\}`"),
+        ("data: {path: data/small}", "data: data/small", r"write `data: \{path: data/small\}`"),
+        ("data: {path: data/small}", "data: {path: x, labels_per_class: 0}", "labels_per_class: .*greater than"),
+        ("study: {}", "study: {strategies: [fulll]}", "unknown strategy 'fulll'; did you mean 'full'?"),
+        ("study: {}", "study: {strategies: [scratch]}", "unknown strategy 'scratch'"),
+        ("study: {}", "study: {sedes: 3}", r"study\.sedes: unknown key; did you mean 'seeds'\?"),
+        ("  small:", "  Small One:", "a name is lower-case letters"),
+        ("  small:", "  ../small:", "a name is lower-case letters"),
+        ("targets:", "tragets:", r"tragets: unknown key; did you mean 'targets'\?"),
+        ("{config: {model_type: resnet}}", "{}", "exactly one of config, checkpoint, hub"),
+        ("{config: {model_type: resnet}}", "{config: {depth: 3}}", "needs a model_type"),
+        ("model_type: resnet", "model_type: [", "not readable as YAML"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_way_out(read, old, new, message):
+    with pytest.raises(CatalogError, match=message):
+        read(GOOD.replace(old, new))
+
+
+def test_problems_that_no_source_or_target_can_have_are_refused(read):
+    source, target = GOOD.split("targets:")
+    with pytest.raises(CatalogError, match="unknown problem 'image-clasification'; did you mean 'image-class"):
+        read(source + "targets:" + target.replace("image-classification", "image-clasification"))
+    with pytest.raises(CatalogError, match="text-classification reads text, but its source reads image"):
+        read(source + "targets:" + target.replace("image-classification", "text-classification"))
+
+
+def test_every_problem_is_listed_at_once(read):
+    with pytest.raises(CatalogError) as found:
+        read(GOOD.replace("source: big", "sauce: big").replace("study: {}", "study: {seeds: none}"))
+    assert len(found.value.problems) == 3  # the unknown key, the missing one, the wrong value
+    assert found.value.exit_code == 2
+
+
+def test_a_name_that_is_not_there_suggests_the_nearest(read):
+    with pytest.raises(CatalogError, match="no target 'smal'; did you mean 'small'"):
+        read(GOOD).target("smal")
+
+
+def test_a_missing_catalogue_says_where_to_go(tmp_path):
+    with pytest.raises(CatalogError, match="there is no catalogue here"):
+        load(tmp_path / "params.yaml")

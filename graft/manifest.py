@@ -36,14 +36,19 @@ def versions() -> dict[str, str]:
     return found
 
 
+def list_files(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file of a folder but its manifest, by relative name."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
+
+
 def write_manifest(folder: Path, **facts: Any) -> None:
     """Write `manifest.json`, the last file of a folder: digest of every other file, versions, `facts`."""
-    files = {
-        path.relative_to(folder).as_posix(): sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / MANIFEST
+    content = {
+        "files": list_files(folder),
+        "versions": versions(),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    content = {"files": files, "versions": versions(), "written": datetime.now(UTC).isoformat(timespec="seconds")}
     (folder / MANIFEST).write_text(json.dumps(content | facts, indent=2, sort_keys=True) + "\n")
 
 
@@ -77,6 +82,11 @@ def verify_manifest(folder: Path) -> dict[str, Any]:
             "Remove the folder and run its stage again, or restore it with `dvc checkout`.",
         )
     return manifest
+
+
+def files_digest(files: Mapping[str, str]) -> str:
+    """Return one sha256 over names and digests of files: what a package is, whenever it was written."""
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

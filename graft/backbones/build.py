@@ -46,7 +46,7 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
 
     _require(folder)
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
-    transformers.logging.disable_progress_bar()
+    transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
     options = {"num_labels": len(labels), "ignore_mismatched_sizes": True} if labels is not None else {}
     try:
         model, report = getattr(transformers, problem.auto_model).from_pretrained(
@@ -107,6 +107,9 @@ def fetch(backbone: Backbone) -> Path:
 
 def save(model: Any, processor: Any, folder: Path) -> None:
     """Write a Hugging Face folder: safetensors, configuration, processor."""
+    import transformers
+
+    transformers.logging.disable_progress_bar()
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
@@ -129,7 +132,7 @@ def load_processor(folder: Path, problem: Problem) -> Any:
 
 
 def transplant(adapted: Any, source: Any) -> None:
-    """Put the adapted backbone under the source's own head, in place; weights without a counterpart stay the source's."""
+    """Put the adapted backbone under the source's own head, in place; a weight it does not have stays the source's."""
     weights = adapted.base_model.state_dict()
     source.base_model.load_state_dict(
         {name: weights.get(name, own) for name, own in source.base_model.state_dict().items()}
@@ -170,4 +173,4 @@ def _check_report(folder: Path, model: Any, report: Mapping[str, Any], new_head:
             [*problems[:10], *([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])],
             "The checkpoint is of another architecture than its config.json says.",
         )
-    log.info("%s: carried over %d weights below the head", folder, sum(group.parameters for group in backbone))
+    log.debug("%s: carried over %d weights below the head", folder, sum(group.parameters for group in backbone))

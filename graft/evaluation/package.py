@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,6 @@ import numpy as np
 from graft import __version__
 from graft.evaluation.arms import Arm
 from graft.evaluation.calibration import softmax
-from graft.manifest import MANIFEST, sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,13 +72,6 @@ def predictions(hashes: Sequence[str], winner: Arm, control: Arm, temperature: f
             "correct_scratch": right(control),
         }
     )
-
-
-def package_digest(folder: Path) -> str:
-    """Return the sha256 over the names and digests of a package's files; the manifest, which has a date, is not one."""
-    files = {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*") if path.is_file()}
-    files.pop(MANIFEST, None)
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def _store_inputs(folder: Path, problem: Problem, rows: pa.Table) -> tuple[pa.Table, list[Any]]:

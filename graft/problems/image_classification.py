@@ -39,7 +39,7 @@ class ImageClassification(Classification):
         )
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
-        """Return resized uint8 pixels (channels, height, width); normalised later, they take a quarter of the memory."""
+        """Return resized uint8 pixels (channels, height, width), normalised later: a quarter of the memory."""
         import numpy as np
 
         from graft.reading import open_image

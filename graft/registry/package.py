@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput, CheckpointError, RegistryError
-from graft.manifest import MANIFEST, read_manifest, sha256
+from graft.manifest import MANIFEST, files_digest, read_manifest, sha256
 from graft.storage.store import checked
 
 if TYPE_CHECKING:
@@ -54,11 +53,6 @@ class Model:
         return softmax(predict(self.network, self.problem, examples, self.processor), self.temperature)
 
 
-def package_digest(files: Mapping[str, str]) -> str:
-    """Return the sha256 over the names and digests of a package's files."""
-    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()
-
-
 def open_package(folder: Path, digest: str | None = None) -> Package:
     """Return the package in a folder after checking names, kinds and contents of all files.
 
@@ -68,8 +62,8 @@ def open_package(folder: Path, digest: str | None = None) -> Package:
     """
     files = _listed(folder)
     problems = list(_unsafe(folder, files)) or list(_damaged(folder, files))
-    if not problems and digest not in (None, package_digest(files)):
-        problems = [f"the manifest is of package {package_digest(files)[:12]}, the registry's events say {digest[:12]}"]
+    if not problems and digest not in (None, files_digest(files)):
+        problems = [f"the manifest is of package {files_digest(files)[:12]}, the registry's events say {digest[:12]}"]
     facts = {} if problems else _facts(folder)
     problems += [f"graft.json: no '{key}'" for key in FACTS if not problems and key not in facts]
     if problems:
@@ -78,7 +72,7 @@ def open_package(folder: Path, digest: str | None = None) -> Package:
             problems,
             "Nothing of it was used. Make it again with its evaluate stage, or restore it from a backup.",
         )
-    return Package(folder, package_digest(files), files, facts)
+    return Package(folder, files_digest(files), files, facts)
 
 
 def load(package: Package) -> Model:

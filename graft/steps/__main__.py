@@ -81,7 +81,7 @@ def _is_full(error: OSError) -> bool:
 
 
 if __name__ == "__main__":
-    # Threads that spin while they wait take the core from whoever works: on two shared cores a step took 8 times as long.
+    # Threads that spin while they wait take the core from those that work: on two shared cores, 8 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -18,8 +18,8 @@ from graft.evaluation.cost import read_rows
 from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.measures import fitted_temperature, summarise
-from graft.evaluation.package import package_digest, predictions, write_golden, write_package
-from graft.manifest import MANIFEST, sha256, verify_manifest, whole_folder
+from graft.evaluation.package import predictions, write_golden, write_package
+from graft.manifest import MANIFEST, files_digest, list_files, sha256, verify_manifest, whole_folder
 from graft.problems import PROBLEMS, Problem
 from graft.progress import Progress
 from graft.reading import Dataset, read, row_hashes
@@ -117,7 +117,7 @@ def _package(folder: Path, inputs: Inputs, found: Measured) -> str:
     write_package(folder, model, study, metrics, render_card(study, metrics))
     write_golden(folder, inputs.problem, inputs.test, study["labels"], metrics["temperature"])
     pq.write_table(found.predictions, folder / "predictions.parquet")
-    return package_digest(folder)
+    return files_digest(list_files(folder))
 
 
 def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Evidence:

@@ -50,9 +50,8 @@ def _metrics(folder: Path) -> dict[str, Any]:
 
 def _test_rows(target: Target) -> tuple[pa.Table, Sequence[str]]:
     """Return the target's test rows and their hashes, for a champion that has not predicted them yet."""
-    from graft.reading import read, row_hashes
-
     from graft.problems import PROBLEMS
+    from graft.reading import read, row_hashes
 
     problem = PROBLEMS[target.problem]
     table = read(target.data, problem).splits["test"]

@@ -117,5 +117,5 @@ def test_a_configuration_nobody_knows_is_refused():
 
 
 def test_a_hub_id_without_a_network_says_what_to_do():
-    with pytest.raises(HubUnavailable, match="google-bert/bert-base-uncased.*not in the local cache"):
+    with pytest.raises(HubUnavailable, match=r"google-bert/bert-base-uncased.*not in the local cache"):
         fetch(Backbone(hub="google-bert/bert-base-uncased"))

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from graft.errors import RegistryError
-from graft.manifest import write_manifest
-from graft.registry.package import check_golden, load, open_package, package_digest
+from graft.manifest import files_digest, write_manifest
+from graft.registry.package import check_golden, load, open_package
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_digest_is_of_names_and_contents_and_of_nothing_else(folder):
     change(folder, "graft.json", temperature=2.0)
     write_manifest(folder)
     assert open_package(folder).digest != before
-    assert package_digest({"a": "1", "b": "2"}) == package_digest({"b": "2", "a": "1"})
+    assert files_digest({"a": "1", "b": "2"}) == files_digest({"b": "2", "a": "1"})
 
 
 def test_another_package_than_the_registered_one_is_refused(folder):

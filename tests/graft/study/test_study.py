@@ -122,7 +122,9 @@ def test_folds_share_no_row_and_hold_every_class(seed):
 
 
 def outcomes(*metrics):
-    return [Outcome("candidate", "", 0, seed, 0, 10, value, 0, 0, 0, 0, [], [], []) for seed, value in enumerate(metrics)]
+    return [
+        Outcome("candidate", "", 0, seed, 0, 10, value, 0, 0, 0, 0, [], [], []) for seed, value in enumerate(metrics)
+    ]
 
 
 def candidates():

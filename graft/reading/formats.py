@@ -183,7 +183,8 @@ def _load_images(part: Part, problems: list[str]) -> Rows:
     stray = [file for file in inside if len(file.parts) == 1]
     prefix = f"{part.name}/" if part.name else ""
     problems.extend(shorten([f"{prefix}{file}: lies in no class folder" for file in stray]))
-    cells = pa.array([{"bytes": None, "path": str(file)} for file in files], type=IMAGE)
+    beside = part.path.parent  # a path in a table counts from where the table lies, and so here
+    cells = pa.array([{"bytes": None, "path": str(file.relative_to(beside))} for file in files], type=IMAGE)
     labels = pa.array([file.parts[0] for file in inside], type=pa.string())
     names = [f"{prefix}{file.as_posix()}" for file in inside]
     return Rows(part, pa.table({"image": cells, "label": labels}), names, [0] * len(files))

@@ -93,6 +93,14 @@ def test_image_folders_with_and_without_splits(folder, images):
     assert set(dataset.splits["test"]["row"].to_pylist()) == {0}
 
 
+def test_an_image_folder_may_be_named_relative_to_the_working_folder(folder, images, tmp_path, monkeypatch):
+    root = folder(cat=3, dog=3)
+    monkeypatch.chdir(tmp_path.parent)
+    dataset = images(root.relative_to(tmp_path.parent), labels_per_class=1)
+    assert dataset.splits["train"].num_rows == 2
+    assert open_image(dataset.splits["test"]["image"][0].as_py()).size == (8, 8)
+
+
 def test_image_folders_may_name_their_splits(folder, images):
     dataset = images(folder(train__cat=2, train__dog=2, test__cat=1, test__dog=1))
     assert {name: table.num_rows for name, table in dataset.splits.items()} == {"train": 4, "test": 2}

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
-from prefect.states import State
-from pydantic import Field
 
 from flows.transfer import transfer
 from graft.catalog import load
 from graft.errors import GraftError
-
-TargetNames = Annotated[list[str], Field(description="Targets of params.yaml; none means all of them")]
 
 
 class SomeFailed(GraftError):
@@ -35,11 +31,19 @@ def name_run() -> str:
 
 
 @flow(name="retrain", flow_run_name=name_run, persist_result=False)
-def retrain(targets: TargetNames = []) -> list[dict[str, Any]]:  # noqa: B006 -- the form's default, never changed
-    """Refresh imported data, run what is stale, skip what is not; one failing target stops no other."""
-    names = known_targets(targets)
-    states = {name: transfer(name, refresh=True, return_state=True) for name in names}
-    return summarise(states)
+def retrain(targets: list[str] = []) -> list[dict[str, Any]]:  # noqa: B006 -- the form's default, never changed
+    """Refresh imported data, run what is stale, skip what is not; one failing target stops no other.
+
+    Args:
+        targets: Targets of params.yaml; none means all of them.
+    """
+    return summarise([attempt(name) for name in known_targets(targets)])
+
+
+def attempt(name: str) -> dict[str, Any]:
+    """Run one target's transfer and return its summary, or its name with the error that ended it."""
+    result = transfer(name, refresh=True, return_state=True).result(raise_on_failure=False)
+    return {"target": name, "error": str(result)} if isinstance(result, BaseException) else dict(result)
 
 
 def known_targets(names: Sequence[str]) -> list[str]:
@@ -51,17 +55,11 @@ def known_targets(names: Sequence[str]) -> list[str]:
 
 
 @task(name="summarise", task_run_name="summary", cache_policy=NO_CACHE, persist_result=False)
-def summarise(states: Mapping[str, State[dict[str, Any]]]) -> list[dict[str, Any]]:
+def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Show what became of every target; raises SomeFailed when one failed."""
-    rows = [_row(name, state) for name, state in states.items()]
     keys = ("target", "verdict", "gain", "version", "reason", "error")
     table = [{key: str(row.get(key, "")) for key in keys} for row in rows]
     create_table_artifact(table, key="retrain-summary", description="What became of every target")
     if any("error" in row for row in rows):
         raise SomeFailed(rows)
     return rows
-
-
-def _row(name: str, state: State[dict[str, Any]]) -> dict[str, Any]:
-    result = state.result(raise_on_failure=False)
-    return {"target": name, "error": str(result)} if isinstance(result, BaseException) else dict(result)

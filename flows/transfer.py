@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.runtime import flow_run
-from pydantic import Field
 
 from graft.catalog import load
 from tasks.pipeline import plan
 from tasks.reporting import report
 from tasks.stage import bring_data, publish, run_stage
-
-TargetName = Annotated[str, Field(description="A target of params.yaml, such as digits")]
-Refresh = Annotated[bool, Field(description="Bring the newest version of imported data first")]
 
 
 def name_run() -> str:
@@ -24,8 +20,13 @@ def name_run() -> str:
 
 
 @flow(name="transfer", flow_run_name=name_run, persist_result=False)
-def transfer(target: TargetName, refresh: Refresh = False) -> dict[str, Any]:
-    """Check, pretrain, adapt, evaluate, ask the gates, register; what is current already is skipped."""
+def transfer(target: str, refresh: bool = False) -> dict[str, Any]:
+    """Check, pretrain, adapt, evaluate, ask the gates, register; what is current already is skipped.
+
+    Args:
+        target: A target of params.yaml, such as digits.
+        refresh: Bring the newest version of imported data first.
+    """
     steps = plan(target, load())
     bring_data(target, steps.tracked, refresh)
     for stage in steps.stages:

@@ -53,3 +53,16 @@ def images():
     labels = np.arange(33) % 3
     pixels = rng.integers(0, 60, (33, 1, 16, 16)) + 90 * labels[:, None, None, None]
     return Examples(list(pixels.astype(np.uint8)), labels)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A Prefect server of the tests' own."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield

@@ -72,16 +72,3 @@ def attempts(repo):
     """Return how the stage's attempts so far ended."""
     path = repo / "attempts.txt"
     return lambda: path.read_text().split() if path.exists() else []
-
-
-@pytest.fixture(scope="session")
-def server():
-    """A Prefect server of the tests' own."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
-
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield

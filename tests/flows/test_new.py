@@ -1,0 +1,89 @@
+import pytest
+
+from flows.commands.new import new_source, new_target
+from graft.catalog import load
+from graft.errors import BadInput, CatalogError, DataError
+
+
+@pytest.fixture
+def sentences(tmp_path):
+    path = tmp_path / "mail.csv"
+    rows = [
+        f"message {number} is {'late' if number % 2 else 'early'},{'no' if number % 2 else 'yes'}"
+        for number in range(40)
+    ]
+    path.write_text("\n".join(["sentence,answer", *rows]) + "\n")
+    return path
+
+
+def target(name, data, **options):
+    asked = {"source": "words", "problem": None, "labels_per_class": None, "group": None} | options
+    new_target(name, str(data), **asked)
+
+
+def everything(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".dvc/" not in str(path)}
+
+
+def test_a_new_target_adds_its_entry_and_changes_no_other_line(checkout, sentences, capsys):
+    before = (checkout / "params.yaml").read_text()
+    target("mail", sentences, labels_per_class=4)
+    after = (checkout / "params.yaml").read_text()
+    added = after.replace(before.removesuffix("# the end\n"), "", 1).removesuffix("# the end\n")
+    assert added.startswith("  mail:\n    source: words\n    problem: text-classification\n")
+    entry = load().target("mail")
+    assert (entry.data.path, entry.data.labels_per_class) == ("data/mail.csv", 4)
+    said = capsys.readouterr().out
+    assert "text-classification" in said
+    assert "'answer' is the label" in said
+    assert "graft run mail" in said
+
+
+def test_its_data_is_copied_and_under_dvc(checkout, sentences):
+    target("mail", sentences)
+    assert (checkout / "data" / "mail.csv").read_bytes() == sentences.read_bytes()
+    assert (checkout / "data" / "mail.csv.dvc").is_file()
+    assert "/mail.csv" in (checkout / "data" / ".gitignore").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error"),
+    [
+        ("moods", {}, CatalogError),
+        ("Mail!", {}, CatalogError),
+        ("mail", {"source": "wrds"}, CatalogError),
+        ("mail", {"problem": "masked-language-modelling"}, CatalogError),
+        ("mail", {"problem": "image-classification"}, BadInput),
+    ],
+)
+def test_a_target_that_does_not_fit_leaves_nothing_behind(name, options, error, checkout, sentences):
+    before = everything(checkout)
+    with pytest.raises(error):
+        target(name, sentences, **options)
+    assert everything(checkout) == before
+
+
+def test_data_that_dvc_refuses_leaves_nothing_behind(checkout, sentences):
+    (checkout / ".gitignore").write_text("*.dvc\n")
+    before = everything(checkout)
+    with pytest.raises(BadInput, match="DVC cannot track"):
+        target("mail", sentences)
+    assert everything(checkout) == before
+
+
+def test_missing_data_says_what_was_expected(checkout):
+    with pytest.raises(DataError, match="no such file or folder"):
+        target("mail", "nowhere.csv")
+
+
+def test_a_new_source_gets_a_network_that_suits_its_data(checkout, sentences):
+    new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None)
+    entry = load().source("letters")
+    assert entry.backbone.config["model_type"] == "bert"
+    assert entry.problem == "masked-language-modelling"
+
+
+def test_an_entry_goes_into_an_empty_section_too(checkout, sentences):
+    (checkout / "params.yaml").write_text("sources: {}\ntargets: {}\n")
+    new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None)
+    assert list(load().sources) == ["letters"]

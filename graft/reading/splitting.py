@@ -57,8 +57,9 @@ def choose_per_class(labels: np.ndarray, count: int, seed: int) -> Indices:
 def choose_groups(labels: np.ndarray, groups: Sequence[str], share: float, seed: int) -> Indices:
     """Return the rows of whole groups, sorted, that together come near `share` of every class.
 
-    Greedy, large groups first, after the idea of scikit-learn's StratifiedGroupKFold; a group that holds the last
-    rows of a class is never chosen, so every class stays on the other side. Raises DataError when no group is free.
+    Greedy in random order (large groups first would put only those on one side): a group is chosen when it brings
+    the shares nearer. One that holds the last rows of a class never is, so that every class stays on the other
+    side. Raises DataError when no group is free.
     """
     names, group_of = np.unique(np.asarray(groups), return_inverse=True)
     classes, class_of = np.unique(labels, return_inverse=True)
@@ -69,8 +70,7 @@ def choose_groups(labels: np.ndarray, groups: Sequence[str], share: float, seed:
     def distance(rows: np.ndarray) -> float:
         return float((((rows - share * total) / total) ** 2).sum())
 
-    shuffled = np.random.default_rng(seed).permutation(len(names))
-    order = shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]
+    order = np.random.default_rng(seed).permutation(len(names))
     chosen: list[int] = []
     held = np.zeros(len(classes))
     free = [group for group in order if (counts[group] < total).all()]

@@ -76,9 +76,7 @@ def serving(port: int, dashboard: bool) -> Iterator[str]:
     path = settings().work / "prefect" / "server.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as log:
-        process = start_guarded(
-            [*command, *([] if dashboard else ["--no-services"])], stdout=log.fileno(), stderr=log.fileno(), extra=extra
-        )
+        process = start_guarded(command, stdout=log.fileno(), stderr=log.fileno(), extra=extra)
         try:
             os.environ["PREFECT_API_URL"] = url  # Prefect reads it when it is imported
             import_module("prefect.main")  # takes seconds, and the server needs some of its own meanwhile

@@ -24,6 +24,7 @@ DVC = (sys.executable, "-m", "dvc")
 Action = Literal["ran", "skipped", "restored"]
 HINTS = ("Updating lock file", "Generating lock file", "To track the changes", "\tgit add", "To enable auto staging")
 HINTS += ("\tdvc config", "Use `dvc push`", "> ", "Data and pipelines are up to date")
+HINTS += ("WARNING: Process '",)  # a lock of a killed run, which DVC has just removed
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -41,6 +42,11 @@ class Meter:
         self._artifact: UUID | None = None
         self._shown: tuple[float, str] | None = None
 
+    def finish(self) -> None:
+        """Show that the stage is done, also where it ended early or between two looks."""
+        if self._artifact is not None:
+            update_progress_artifact(self._artifact, 100.0, description=f"{self.stage}: done")
+
     def mirror(self) -> None:
         """Show how far the stage is, if that has changed."""
         try:
@@ -57,7 +63,11 @@ class Meter:
             update_progress_artifact(self._artifact, percent, description=words)
 
 
-@task(task_run_name=lambda: f"{task_run.parameters['target']}: report", cache_policy=NO_CACHE)
+@task(
+    task_run_name=lambda: f"{task_run.parameters['target']}: report, {date.today()}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def report(target: str, decision: Mapping[str, Any]) -> dict[str, Any]:
     """Show trials, verdict and decision in the dashboard and return the run's summary."""
     metrics = read_metrics(target)

@@ -49,7 +49,9 @@ def name_target(verb: str) -> Callable[[], str]:
 def run_stage(stage: str) -> StageResult:
     """Run one DVC stage in a child process, if DVC finds it changed."""
     logger = get_run_logger()
-    result = pipeline.reproduce(stage, logger.info, Meter(stage).mirror)
+    meter = Meter(stage)
+    result = pipeline.reproduce(stage, logger.info, meter.mirror)
+    meter.finish()
     said = {"ran": "done", "skipped": "unchanged", "restored": "restored from the run cache"}[result.action]
     logger.info("%s: %s, %.1f s", stage, said, result.seconds)
     return result

@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the steps do: networks this small only wait
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np

@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where models run; `auto` takes a GPU when there is one."""
     threads: int = 0
-    """CPU threads of a training step; 0 leaves the choice to torch."""
+    """CPU threads of a training step; 0 takes one for a small network and torch's choice for others."""
     checkpoint_seconds: float = 30.0
     """How often a training run saves its state, at the least."""
     log_seconds: float = 5.0

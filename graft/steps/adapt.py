@@ -23,7 +23,7 @@ from graft.reading import Dataset, read, row_hashes
 from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
 from graft.study.selection import Standing
-from graft.training import describe_device, make_accelerator, use_threads
+from graft.training import describe_device, make_accelerator
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -46,7 +46,6 @@ CURVE_COLUMNS = (*TRIAL_COLUMNS[:5], "step", "train_loss", "validation_loss", "v
 def run(name: str, catalog: Catalog) -> None:
     """Write `runs/NAME`: the study's rows and curves, and the winner and the control of each seed."""
     target = catalog.target(name)
-    use_threads()
     started = time.perf_counter()
     source = SOURCES / target.source
     verify_manifest(source)

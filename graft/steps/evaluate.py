@@ -26,7 +26,6 @@ from graft.reading import Dataset, read, row_hashes
 from graft.report.card import render_card
 from graft.report.evidence import Evidence, Fact, count_confusions, worst_mistakes
 from graft.report.write import write_report
-from graft.training import use_threads
 
 log = logging.getLogger(__name__)
 SOURCES, CHECKS, RUNS = Path("checkpoints"), Path("checks/targets"), Path("runs")
@@ -65,7 +64,6 @@ class Measured:
 
 def run(name: str, catalog: Catalog) -> None:
     """Write `reports/NAME` and `packages/NAME`, each whole or not at all."""
-    use_threads()
     inputs = _open(name, catalog)
     with Progress(f"evaluate@{name}", 4, "parts") as progress:
         found = _measure(inputs, progress)

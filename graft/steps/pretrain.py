@@ -20,7 +20,7 @@ from graft.progress import Progress
 from graft.reading import Dataset, hold_out, read
 from graft.settings import settings
 from graft.strategies.strategy import Leg
-from graft.training import Job, Trained, make_accelerator, score, train, use_threads
+from graft.training import Job, Trained, make_accelerator, score, train
 from graft.training.batches import steps_per_epoch
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,6 @@ def run(name: str, catalog: Catalog) -> None:
     """Write `checkpoints/NAME`: model, processor, the source's own test rows and its score on them."""
     source = catalog.source(name)
     problem = PROBLEMS[source.problem]
-    use_threads()
     started = time.perf_counter()
     dataset = read(source.data, problem)
     kept, held = _divide(source, dataset)

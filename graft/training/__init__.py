@@ -1,6 +1,6 @@
 """The one loop, exact checkpoints, scoring."""
 
-from graft.training.device import describe_device, make_accelerator, peak_memory_bytes, use_threads
+from graft.training.device import describe_device, make_accelerator, peak_memory_bytes
 from graft.training.loop import Job, Trained, train
 from graft.training.scoring import evaluate, predict, score
 
@@ -14,5 +14,4 @@ __all__ = [
     "predict",
     "score",
     "train",
-    "use_threads",
 ]

@@ -1,11 +1,14 @@
 """Where training runs, and the accelerator that knows how."""
 
 import resource
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 
 from graft.settings import settings
+
+SMALL_NETWORK = 2_000_000
 
 
 def make_accelerator() -> Accelerator:
@@ -16,17 +19,24 @@ def make_accelerator() -> Accelerator:
     return Accelerator(cpu=on_cpu, mixed_precision="bf16" if bf16 else "no")
 
 
-def use_threads() -> None:
-    """Apply the number of CPU threads of the settings."""
-    if settings().threads:
-        torch.set_num_threads(settings().threads)
+def use_threads(model: Any) -> None:
+    """Apply the number of CPU threads of the settings, or else one for a small network and torch's choice for others.
+
+    Below a few million weights an operation is over before a second thread has woken: on two cores one
+    thread trained a ResNet of 78,000 weights 2.6 times as fast as two, a BERT of 700,000 1.7 times. The rule
+    looks at the network alone, because the number of threads decides the last bits of a sum.
+    """
+    small = sum(parameter.numel() for parameter in model.parameters()) < SMALL_NETWORK
+    threads = settings().threads or (1 if small else 0)
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def describe_device(device: torch.device) -> str:
     """Return the device's name as a report should state it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({torch.get_num_threads()} threads)"
+    return f"{device.type} ({torch.get_num_threads()} thread(s))"
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -26,6 +26,7 @@ from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training.batches import generator, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
+from graft.training.device import use_threads
 from graft.training.scoring import score
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Run:
     """A job in progress."""
 
     def __init__(self, job: Job, model: Any, accelerator: Accelerator) -> None:
+        use_threads(model)
         self.job, self.accelerator = job, accelerator
         self.model = accelerator.prepare(model)
         self.step, self.curve = 0, list[dict[str, float | None]]()

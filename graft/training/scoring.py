@@ -8,6 +8,7 @@ import torch
 
 from graft.problems.problem import Examples, Problem
 from graft.training.batches import generator
+from graft.training.device import use_threads
 
 BATCH = 256
 
@@ -38,6 +39,7 @@ def evaluate(model: Any, problem: Problem, examples: Examples, processor: Any) -
 def _forward(
     model: Any, problem: Problem, examples: Examples, processor: Any
 ) -> Iterator[tuple[np.ndarray, float, int]]:
+    use_threads(model)
     was_training = model.training
     modes = {name: module.training for name, module in model.named_modules()}
     device = next(model.parameters()).device

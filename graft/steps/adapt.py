@@ -23,7 +23,7 @@ from graft.reading import Dataset, read, row_hashes
 from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
 from graft.study.selection import Standing
-from graft.training import describe_device, make_accelerator
+from graft.training import describe_device
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -93,7 +93,6 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
         labels=dataset.labels,
         examples=problem.encode(dataset.splits["train"], processor),
         study=target.study,
-        accelerator=make_accelerator(),
         folder=work / key,
     )
 
@@ -144,7 +143,7 @@ def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, resul
         "candidates": [_row(standing) for standing in (*result.standings, *result.control)],
         "selection": str(result.selection),
         "seeds": list(range(bench.study.seeds)),
-        "device": describe_device(bench.accelerator.device),
+        "device": describe_device(),
         "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
         "notes": result.notes,
     }

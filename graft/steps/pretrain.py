@@ -20,7 +20,7 @@ from graft.progress import Progress
 from graft.reading import Dataset, hold_out, read
 from graft.settings import settings
 from graft.strategies.strategy import Leg
-from graft.training import Job, Trained, make_accelerator, score, train
+from graft.training import Job, Trained, score, train
 from graft.training.batches import steps_per_epoch
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def _train(
         folder=state,
     )
     with Progress(f"pretrain@{name}", leg.steps) as progress:
-        return train(job, model, make_accelerator(), progress.update)
+        return train(job, model, progress.update)
 
 
 def _write_curve(path: Path, trained: Trained) -> None:

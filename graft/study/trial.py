@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from graft.backbones import renew, renew_head
 from graft.catalog import Study
@@ -34,7 +33,6 @@ class Bench:
     examples: Examples
     """The labelled budget."""
     study: Study
-    accelerator: Accelerator
     folder: Path
     """Where trials keep their state and their outcomes."""
 
@@ -127,9 +125,8 @@ def _train(
         stop_at=stop_at,
     )
     started = time.perf_counter()
-    trained = train(job, model, bench.accelerator, report)
+    trained = train(job, model, report)
     seconds = time.perf_counter() - started
-    bench.accelerator.free_memory()
     return model, Outcome(
         candidate.role,
         candidate.strategy,
@@ -141,7 +138,7 @@ def _train(
         None,
         round(seconds, 3),
         candidate.trained_parameters,
-        peak_memory_bytes(bench.accelerator.device),
+        peak_memory_bytes(),
         trained.curve,
         [],
         [],

@@ -1,6 +1,6 @@
 """The one loop, exact checkpoints, scoring."""
 
-from graft.training.device import describe_device, make_accelerator, peak_memory_bytes
+from graft.training.device import describe_device, peak_memory_bytes
 from graft.training.loop import Job, Trained, train
 from graft.training.scoring import evaluate, predict, score
 
@@ -9,7 +9,6 @@ __all__ = [
     "Trained",
     "describe_device",
     "evaluate",
-    "make_accelerator",
     "peak_memory_bytes",
     "predict",
     "score",

@@ -32,15 +32,17 @@ def use_threads(model: Any) -> None:
         torch.set_num_threads(threads)
 
 
-def describe_device(device: torch.device) -> str:
-    """Return the device's name as a report should state it."""
+def describe_device() -> str:
+    """Return the name of the device that training runs on, as a report should state it."""
+    device = make_accelerator().device
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({torch.get_num_threads()} thread(s))"
+    return f"{device.type}, {torch.get_num_threads()} thread(s)"
 
 
-def peak_memory_bytes(device: torch.device) -> int:
-    """Return the high-water mark: of GPU memory since the last reset, of the whole process on CPU."""
+def peak_memory_bytes() -> int:
+    """Return the high-water mark: of GPU memory since the last reset, or else of the whole process."""
+    device = make_accelerator().device
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from transformers import get_cosine_schedule_with_warmup
 
 from graft import interruption
@@ -26,7 +25,7 @@ from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training.batches import generator, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
-from graft.training.device import use_threads
+from graft.training.device import make_accelerator, use_threads
 from graft.training.scoring import score
 
 log = logging.getLogger(__name__)
@@ -66,10 +65,11 @@ class Trained:
 class Run:
     """A job in progress."""
 
-    def __init__(self, job: Job, model: Any, accelerator: Accelerator) -> None:
+    def __init__(self, job: Job, model: Any) -> None:
         use_threads(model)
-        self.job, self.accelerator = job, accelerator
-        self.model = accelerator.prepare(model)
+        # its own accelerator: a shared one keeps every model it prepared, until it is told to collect all garbage
+        self.job, self.accelerator = job, make_accelerator()
+        self.model = self.accelerator.prepare(model)
         self.step, self.curve = 0, list[dict[str, float | None]]()
         self.best_loss, self.best_step, self.best = float("inf"), 0, dict[str, torch.Tensor]()
         self._recent, self._saved = list[float](), time.monotonic()
@@ -202,9 +202,9 @@ class Run:
         log.info("%s: going on from step %d of %d", self.job.folder.name, self.step, self.end)
 
 
-def train(job: Job, model: Any, accelerator: Accelerator, report: Callable[[int, str], None]) -> Trained:
+def train(job: Job, model: Any, report: Callable[[int, str], None]) -> Trained:
     """Train `model` in place as the job says, from its newest checkpoint where there is one."""
-    return Run(job, model, accelerator).go(report)
+    return Run(job, model).go(report)
 
 
 def _part(snapshot: Snapshot, part: str) -> dict[str, torch.Tensor]:

@@ -13,7 +13,6 @@ from graft.study.candidates import make_candidates
 from graft.study.folds import choose_selection, split
 from graft.study.selection import select
 from graft.study.trial import Outcome
-from graft.training import make_accelerator
 from tests.conftest import RESNET
 
 PROBLEM = PROBLEMS["image-classification"]
@@ -33,7 +32,7 @@ def table(per_class, groups=None):
 @pytest.fixture
 def bench(images, image_processor, tmp_path):
     source = build(PROBLEM, RESNET, ("x", "y"), seed=0)
-    return Bench(PROBLEM, image_processor, source, LABELS, images, STUDY, make_accelerator(), tmp_path)
+    return Bench(PROBLEM, image_processor, source, LABELS, images, STUDY, tmp_path)
 
 
 def run(bench):

@@ -11,7 +11,7 @@ from graft.problems import PROBLEMS
 from graft.problems.problem import Examples
 from graft.settings import settings
 from graft.strategies import STRATEGIES, resolve
-from graft.training import Job, make_accelerator, score, train
+from graft.training import Job, score, train
 from tests.conftest import RESNET
 
 PROBLEM = PROBLEMS["image-classification"]
@@ -25,7 +25,6 @@ class Killed(BaseException):
 @pytest.fixture
 def run(images, image_processor, tmp_path):
     """Return a function that trains a fresh network and gives its weights' digest; `kill` ends it after that step."""
-    accelerator = make_accelerator()
 
     def go(strategy="full", folder="state", kill=None, **changes):
         model = build(PROBLEM, RESNET, ("a", "b", "c"), seed=0)
@@ -48,7 +47,7 @@ def run(images, image_processor, tmp_path):
             if step == kill:
                 raise Killed
 
-        trained = train(Job(**(job | changes)), model, accelerator, report)
+        trained = train(Job(**(job | changes)), model, report)
         return weights_digest(model), trained, model
 
     return go

@@ -17,7 +17,7 @@ help:  ## print this page
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@# Prefect's database takes 20 s to make; made here, the first run need not wait for it.
-	@PREFECT_HOME=$(CURDIR)/.graft/prefect PREFECT_SERVER_ANALYTICS_ENABLED=false \
+	@mkdir -p .graft/prefect && PREFECT_HOME=$(CURDIR)/.graft/prefect PREFECT_SERVER_ANALYTICS_ENABLED=false \
 	  $(BIN)/prefect server database upgrade --yes > /dev/null
 	@touch $@
 

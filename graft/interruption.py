@@ -1,13 +1,20 @@
 """Being asked to stop: SIGTERM and Ctrl-C become a flag that long work reads between two steps."""
 
+import ctypes
+import os
 import signal
+import sys
 from types import FrameType
 
+PR_SET_PDEATHSIG = 1
 _requested = False
 
 
 def listen() -> None:
-    """Turn SIGTERM and SIGINT of this process into a request; a second signal ends it at once."""
+    """Turn SIGTERM and SIGINT of this process into a request; a second signal ends it at once.
+
+    Below DVC the death of the process that started this one is a request too: nobody would wait for its result.
+    """
 
     def note(number: int, frame: FrameType | None) -> None:
         global _requested
@@ -16,6 +23,8 @@ def listen() -> None:
 
     signal.signal(signal.SIGTERM, note)
     signal.signal(signal.SIGINT, note)
+    if "DVC_STAGE" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def requested() -> bool:

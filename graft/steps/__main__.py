@@ -4,6 +4,8 @@ DVC hides a command's exit code and message from its caller, so both are also wr
 `.graft/outcomes/STEP@NAME.json`, where a task finds them.
 """
 
+import contextlib
+import errno
 import json
 import logging
 import os
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> int:
     try:
         write_whole(settings().work / "outcomes" / f"{step}@{name}.json", json.dumps(outcome))
     except OSError as unwritten:  # the exit code still tells
-        print(f"the outcome could not be written: {unwritten}", file=sys.stderr)
+        _say(f"the outcome could not be written: {unwritten}")
     return int(str(outcome["code"]))
 
 
@@ -60,24 +62,22 @@ def _run(step: str, name: str) -> Exception | None:
     try:
         getattr(import_module(module), function)(name, load())
     except GraftError as error:
-        print(f"{step}@{name}: {error}", file=sys.stderr)
+        _say(f"{step}@{name}: {error}")
         return error
-    except OSError as error:
-        found = disk_full(settings().work, error) if _is_full(error) else error
-        print(f"{step}@{name}: {found}", file=sys.stderr)
-        if found is error:
-            traceback.print_exc()
-        return found
     except Exception as error:  # noqa: BLE001 - a bug must end in an outcome too, with its trace
-        traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            full = disk_full(settings().work, error)
+            _say(f"{step}@{name}: {full}")
+            return full
+        _say(traceback.format_exc())
         return error
     return None
 
 
-def _is_full(error: OSError) -> bool:
-    import errno
-
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+def _say(text: str) -> None:
+    """Print where somebody reads; the end of whoever started this step closes the pipe, and is not the point."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

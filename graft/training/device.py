@@ -37,7 +37,8 @@ def describe_device() -> str:
     device = make_accelerator().device
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} thread(s)"
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def peak_memory_bytes() -> int:

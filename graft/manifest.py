@@ -104,22 +104,26 @@ def whole_folder(folder: Path, **facts: Any) -> Iterator[Path]:
         write_manifest(partial, **facts)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(folder, error) from error
-        raise
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        if is_disk_full(error):
+            raise disk_full(folder) from error
         raise
 
 
-def disk_full(path: Path, error: OSError) -> DiskFull:
+def is_disk_full(error: BaseException) -> bool:
+    """Say whether a write failed for want of room; safetensors, written in Rust, has only its message to tell."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"(os error {errno.ENOSPC})" in str(error) or f"(os error {errno.EDQUOT})" in str(error)
+
+
+def disk_full(path: Path) -> DiskFull:
     """Return the DiskFull error for a failed write below `path`."""
     near = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
     free = shutil.disk_usage(near).free
     return DiskFull(
-        f"{path}: the disk is full ({os.strerror(error.errno or errno.ENOSPC)}; {free / 1e6:.0f} MB free)",
+        f"{path}: the disk is full ({free / 1e6:.0f} MB free there)",
         advice="Nothing half-written was kept. Make room (`dvc gc`, `make clean`) and run the same command again.",
     )
 
@@ -137,8 +141,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(path, error) from error
+        if is_disk_full(error):
+            raise disk_full(path) from error
         raise
 
 

@@ -5,7 +5,6 @@ DVC hides a command's exit code and message from its caller, so both are also wr
 """
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from importlib import import_module
 from graft import interruption
 from graft.catalog import load
 from graft.errors import BadInput, GraftError
-from graft.manifest import disk_full, write_whole
+from graft.manifest import disk_full, is_disk_full, write_whole
 from graft.settings import settings
 
 # By name: a step is imported only when it runs, so that each step's imports are its own.
@@ -65,8 +64,8 @@ def _run(step: str, name: str) -> Exception | None:
         _say(f"{step}@{name}: {error}")
         return error
     except Exception as error:  # noqa: BLE001 - a bug must end in an outcome too, with its trace
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            full = disk_full(settings().work, error)
+        if is_disk_full(error):
+            full = disk_full(settings().work)
             _say(f"{step}@{name}: {full}")
             return full
         _say(traceback.format_exc())

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from graft.errors import BadInput, StoreUnfit
-from graft.manifest import disk_full
+from graft.manifest import disk_full, is_disk_full
 from graft.storage.store import Stat, checked
 
 PARTIAL = ".partial"  # no key begins with a dot, so what is being written is never listed or read
@@ -111,4 +111,4 @@ def _sync(folder: Path) -> None:
 
 
 def _named(path: Path, error: OSError) -> Exception:
-    return disk_full(path, error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else error
+    return disk_full(path) if is_disk_full(error) else error

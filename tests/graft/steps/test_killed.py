@@ -1,0 +1,140 @@
+"""The steps as programs: their exit codes, and `kill -9` in the middle of each that trains."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.conftest import RESNET
+
+PARAMS = f"""
+sources:
+  s:
+    problem: image-classification
+    data: {{path: data/s}}
+    backbone: {{config: {json.dumps(RESNET)}}}
+    pretraining: {{epochs: 40, patience: 40, batch_size: 8, image_size: 8}}
+targets:
+  t:
+    source: s
+    problem: image-classification
+    data: {{path: data/t, labels_per_class: 4}}
+    study: {{strategies: [top-1, lp-ft], seeds: 2, folds: 2, budget_steps: 30, batch_size: 4}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    rng = np.random.default_rng(0)
+    for name, shades in (("s", (40, 120, 200)), ("t", (80, 160))):
+        rows = [(rng.integers(0, 40, (8, 8)) + shade, shade) for shade in shades for _ in range(30)]
+        images = [{"bytes": png(pixels), "path": None} for pixels, _ in rows]
+        table = pa.table({"image": images, "label": [str(shade) for _, shade in rows]})
+        (folder / "data" / name).mkdir(parents=True)
+        pq.write_table(table, folder / "data" / name / "rows.parquet")
+    (folder / "params.yaml").write_text(PARAMS)
+    return folder
+
+
+def png(pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def start(project, step, name):
+    environment = os.environ | {"GRAFT_CHECKPOINT_SECONDS": "0", "PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, "-m", "graft.steps", step, name]
+    return subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return errors
+
+
+def end_in_the_middle(process, project, stage, done, number):
+    """Send a signal once the step has got that far; it must still be running then."""
+    progress = project / ".graft" / "progress" / f"{stage}.json"
+    deadline = time.monotonic() + 100
+    while not progress.exists() or json.loads(progress.read_text())["done"] < done:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def weights(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("model.safetensors"))
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, number):
+    unbroken = project.with_name("unbroken")
+    shutil.copytree(project, unbroken)
+    whole = start(unbroken, "pretrain", "s")
+    code = end_in_the_middle(start(project, "pretrain", "s"), project, "pretrain@s", 60, number)
+    assert code == (75 if number == signal.SIGTERM else -9)
+    assert not (project / "checkpoints").exists()
+    assert "going on from step" in finish(start(project, "pretrain", "s"))
+    finish(whole)
+    assert weights(project / "checkpoints") == weights(unbroken / "checkpoints")
+
+
+def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
+    finish(start(project, "pretrain", "s"))
+    unbroken = project.with_name("unbroken")
+    shutil.copytree(project, unbroken)
+    whole = start(unbroken, "adapt", "t")
+    for done in (100, 400):  # among the trials of the candidates, and of the control
+        end_in_the_middle(start(project, "adapt", "t"), project, "adapt@t", done, signal.SIGKILL)
+        assert not (project / "runs" / "t").exists()
+        (project / ".graft" / "progress" / "adapt@t.json").unlink()
+    finish(start(project, "adapt", "t"))
+    finish(whole)
+    assert len(weights(project / "runs")) == 4
+    assert weights(project / "runs") == weights(unbroken / "runs")
+    assert not list((project / ".graft" / "work" / "adapt@t").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "message"),
+    [
+        ("adapt", "u", "no target 'u'; known: t"),
+        ("adapt", "t", "checkpoints/s: no complete output here"),
+        ("bake", "t", "usage: python -m graft.steps STEP NAME"),
+    ],
+)
+def test_bad_input_ends_with_code_2_and_says_so(project, step, name, message):
+    process = start(project, step, name)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert message in errors
+    assert "Traceback" not in errors
+    assert not (project / "runs").exists()
+
+
+def test_a_step_leaves_a_word_about_how_it_ended(project):
+    start(project, "adapt", "u").communicate(timeout=60)
+    outcome = json.loads((project / ".graft" / "outcomes" / "adapt@u.json").read_text())
+    assert (outcome["code"], outcome["kind"], outcome["stage"]) == (2, "CatalogError", "adapt@u")
+    assert "known: t" in outcome["message"]

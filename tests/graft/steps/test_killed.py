@@ -25,13 +25,13 @@ sources:
     problem: image-classification
     data: {{path: data/s}}
     backbone: {{config: {json.dumps(RESNET)}}}
-    pretraining: {{epochs: 40, patience: 40, batch_size: 8, image_size: 8}}
+    pretraining: {{epochs: 15, patience: 15, batch_size: 8, image_size: 8}}
 targets:
   t:
     source: s
     problem: image-classification
     data: {{path: data/t, labels_per_class: 4}}
-    study: {{strategies: [top-1, lp-ft], seeds: 2, folds: 2, budget_steps: 30, batch_size: 4}}
+    study: {{strategies: [top-1, lp-ft], seeds: 2, folds: 2, budget_steps: 12, batch_size: 4}}
 """
 
 
@@ -105,7 +105,7 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     unbroken = project.with_name("unbroken")
     shutil.copytree(project, unbroken)
     whole = start(unbroken, "adapt", "t")
-    for done in (100, 400):  # among the trials of the candidates, and of the control
+    for done in (40, 130):  # among the trials of the candidates, and of the control
         end_in_the_middle(start(project, "adapt", "t"), project, "adapt@t", done, signal.SIGKILL)
         assert not (project / "runs" / "t").exists()
         (project / ".graft" / "progress" / "adapt@t.json").unlink()

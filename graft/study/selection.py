@@ -61,6 +61,8 @@ def _reason(
     bar = f"{means[best]:.3f} ± {errors[best]:.3f}"
     if one is chosen:
         return "best mean" if one is best else f"cheapest within one standard error of {best.strategy} ({bar})"
+    if one is best:
+        return f"best mean ({bar}), but {chosen.strategy} is within one standard error and trains fewer weights"
     if one in within:
         return f"within one standard error of {best.strategy} ({bar}), but trains more weights than {chosen.strategy}"
     return f"more than one standard error behind {best.strategy} ({bar})"

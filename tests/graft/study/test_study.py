@@ -137,6 +137,7 @@ def test_within_one_standard_error_the_cheaper_one_wins():
     standings = select({full: outcomes(0.9, 0.7), probe: outcomes(0.75, 0.75)}, higher_is_better=True)
     assert [standing.candidate for standing in standings] == [probe, full]
     assert "cheapest within one standard error of full" in standings[0].reason
+    assert "best mean (0.800 ± 0.100), but linear-probe is within one standard error" in standings[1].reason
 
 
 def test_beyond_one_standard_error_the_better_one_wins():

@@ -102,11 +102,12 @@ def new_target(
     problem: Annotated[str | None, typer.Option(help="Where the data does not tell.")] = None,
     labels_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled rows per class to use.")] = None,
     group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Which column is which, as label=queue; repeatable.")] = None,
 ) -> None:
     """Look at data, say what was inferred, and add a target."""
     from flows.commands.new import new_target
 
-    new_target(name, data, source, problem, labels_per_class, group)
+    new_target(name, data, source, problem, labels_per_class, group, column or [])
 
 
 @new.command("source", epilog="Example: graft new source leaves --data ~/leaves --backbone resnet")
@@ -118,11 +119,12 @@ def new_source(
     hub: Annotated[str | None, typer.Option(help="Existing checkpoint: a hub id.")] = None,
     problem: Annotated[str | None, typer.Option(help="Where the data does not tell.")] = None,
     group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Which column is which, as label=queue; repeatable.")] = None,
 ) -> None:
     """Look at data, say what was inferred, and add a source."""
     from flows.commands.new import new_source
 
-    new_source(name, data, backbone, checkpoint, hub, problem, group)
+    new_source(name, data, backbone, checkpoint, hub, problem, group, column or [])
 
 
 @models.callback(invoke_without_command=True, epilog="Examples: graft models, graft models show digits@champion")

@@ -6,7 +6,7 @@ import io
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +15,10 @@ from typing import Any, Literal
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from graft.catalog import NAME, Catalog, load
+from graft.catalog import NAME, Catalog, load, nearest
 from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
+from graft.problems import PROBLEMS
 from graft.reading import Inspection, fetch_hub, inspect
 from graft.settings import settings
 from tasks.children import environment
@@ -47,13 +48,19 @@ BACKBONES: dict[str, dict[str, Any]] = {
 
 
 def new_target(
-    name: str, data: str, source: str, problem: str | None, labels_per_class: int | None, group: str | None
+    name: str,
+    data: str,
+    source: str,
+    problem: str | None,
+    labels_per_class: int | None,
+    group: str | None,
+    columns: Sequence[str],
 ) -> None:
     """Add a target to params.yaml; raises BadInput and leaves everything as it was when that cannot be."""
     catalog = _ready("targets", name)
     catalog.source(source)
     with brought(name, data) as path:
-        found = inspect(path, problem)
+        found = inspect(path, _known(problem), _columns(columns), group, labelled=True)
         section = _data(path, found, group)
         if labels_per_class is not None:
             section["labels_per_class"] = labels_per_class
@@ -71,18 +78,32 @@ def new_source(
     hub: str | None,
     problem: str | None,
     group: str | None,
+    columns: Sequence[str],
 ) -> None:
     """Add a source to params.yaml; raises BadInput and leaves everything as it was when that cannot be."""
     if sum(given is not None for given in (backbone, checkpoint, hub)) > 1:
         raise BadInput("give one of --backbone, --checkpoint and --hub, not several")
     _ready("sources", name)
     with brought(name, data) as path:
-        found = inspect(path, problem)
+        found = inspect(path, _known(problem), _columns(columns), group)
         network = _backbone(found.problem, backbone, checkpoint, hub)
         entry = {"problem": found.problem, "data": _data(path, found, group), "backbone": network}
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
+
+
+def _known(problem: str | None) -> str | None:
+    if problem is not None and problem not in PROBLEMS:
+        raise BadInput(f"--problem {problem}: unknown problem; {nearest(problem, list(PROBLEMS))}")
+    return problem
+
+
+def _columns(given: Sequence[str]) -> dict[str, str]:
+    """Return canonical name to stored name of `label=queue` and the like."""
+    if wrong := [word for word in given if not re.fullmatch(r"(image|text|label)=.+", word)]:
+        raise BadInput(f"--column {wrong[0]}: expected image=, text= or label= and a column, such as label=queue")
+    return dict(word.split("=", 1) for word in given)
 
 
 def _ready(kind: Kind, name: str) -> Catalog:
@@ -137,8 +158,6 @@ def _backbone(problem: str, backbone: str | None, checkpoint: Path | None, hub: 
         return {"checkpoint": checkpoint.as_posix()}
     if hub is not None:
         return {"hub": hub}
-    from graft.problems import PROBLEMS
-
     kind = backbone or {"image": "resnet", "text": "bert"}[PROBLEMS[problem].modality]
     if kind not in BACKBONES:
         raise BadInput(

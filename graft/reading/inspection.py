@@ -35,18 +35,26 @@ class Inspection:
     """Sentences on what will be done, or may need a word in the catalogue."""
 
 
-def inspect(path: Path, problem: str | None = None, columns: Mapping[str, str] | None = None) -> Inspection:
-    """Return the problem and columns that a dataset fits; `problem` and `columns` decide where it does not tell.
+def inspect(
+    path: Path,
+    problem: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    group: str | None = None,
+    labelled: bool = False,
+) -> Inspection:
+    """Return the problem and columns that a dataset fits; the other arguments decide where it does not tell.
 
-    The data are read as a step would read them, so that everything wrong with them is said here: raises DataError.
+    With `labelled` only problems that have labels are considered. The data are read as a step would read
+    them, so that everything wrong with them is said here: raises DataError.
     """
     problems: list[str] = []
     parts = load_parts(Path(path), problems)
     if problems:
         raise DataError(f"{path}: {len(problems)} problem(s) with the data", problems)
     given = dict(columns or {})
-    problem, found = _fit(parts, [problem] if problem else [*CLASSIFICATIONS, UNLABELLED], given, str(path))
-    dataset = read(Data(path=str(path), columns=given), PROBLEMS[problem])
+    names = [*CLASSIFICATIONS] if labelled else [*CLASSIFICATIONS, UNLABELLED]
+    problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
+    dataset = read(Data(path=str(path), columns=given, group=group), PROBLEMS[problem])
     splits = _count(parts)
     notes = list(_notes(parts, problem, found, splits))
     if "label" in found:
@@ -58,16 +66,19 @@ def inspect(path: Path, problem: str | None = None, columns: Mapping[str, str] |
     return Inspection(problem, found, sum(splits.values()), splits, dataset.labels, notes)
 
 
-def _fit(parts: list[Rows], names: list[str], given: Mapping[str, str], place: str) -> tuple[str, dict[str, str]]:
+def _fit(
+    parts: list[Rows], names: list[str], given: Mapping[str, str], group: str | None, place: str
+) -> tuple[str, dict[str, str]]:
     """Return the first problem whose columns are there; raises the first DataError when none fits."""
     reasons = []
     for name in names:
         wanted = PROBLEMS[name].columns
         mine = {canonical: column for canonical, column in given.items() if canonical in wanted}
-        if "label" in given and "label" not in wanted:
+        if mine != given and len(names) > 1:  # what was said of the columns rules this problem out
             continue
         try:
-            return name, find_columns_of(parts, wanted, mine, None, place)
+            found = find_columns_of(parts, wanted, mine, group, place)
+            return name, {canonical: column for canonical, column in found.items() if canonical in wanted}
         except DataError as error:
             reasons.append(f"as {name}: {'; '.join(error.problems)}")
     raise DataError(f"{place}: no problem fits the columns of these data", reasons)

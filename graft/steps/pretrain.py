@@ -79,10 +79,9 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
     if config is None:
         folder = fetch(source.backbone)
         _check_digest(source, folder)
-        processor = load_processor(folder, problem)
         taken_as_it_is = recipe.epochs == 0 or not dataset.labels  # so with the head that it has
         model: Any = load(folder, problem, None if taken_as_it_is else dataset.labels, recipe.seed)
-        return model, processor
+        return model, load_processor(folder, problem)
     processor = problem.make_processor(rows, config, recipe)
     if problem.modality == "text":
         config = {**config, "vocab_size": len(processor), "pad_token_id": processor.pad_token_id}

@@ -17,7 +17,7 @@ def sentences(tmp_path):
 
 
 def target(name, data, **options):
-    asked = {"source": "words", "problem": None, "labels_per_class": None, "group": None} | options
+    asked = {"source": "words", "problem": None, "labels_per_class": None, "group": None, "columns": []} | options
     new_target(name, str(data), **asked)
 
 
@@ -54,6 +54,9 @@ def test_its_data_is_copied_and_under_dvc(checkout, sentences):
         ("mail", {"source": "wrds"}, CatalogError),
         ("mail", {"problem": "masked-language-modelling"}, CatalogError),
         ("mail", {"problem": "image-classification"}, BadInput),
+        ("mail", {"problem": "text-clasification"}, BadInput),
+        ("mail", {"columns": ["label:answer"]}, BadInput),
+        ("mail", {"columns": ["label=reply"]}, DataError),
     ],
 )
 def test_a_target_that_does_not_fit_leaves_nothing_behind(name, options, error, checkout, sentences):
@@ -61,6 +64,22 @@ def test_a_target_that_does_not_fit_leaves_nothing_behind(name, options, error, 
     with pytest.raises(error):
         target(name, sentences, **options)
     assert everything(checkout) == before
+
+
+def test_columns_of_any_name_are_taken_as_said(checkout, tmp_path):
+    path = tmp_path / "tickets.csv"
+    rows = [f"please see to {n},billing,{['now', 'later'][n % 2]},c{n % 5}" for n in range(40)]
+    path.write_text("\n".join(["request,unit,queue,customer", *rows]) + "\n")
+    target("tickets", path, columns=["label=queue", "text=request"], group="customer")
+    entry = load().target("tickets").data
+    assert (entry.columns, entry.group) == ({"label": "queue", "text": "request"}, "customer")
+
+
+def test_a_target_without_a_label_says_how_to_name_one(checkout, tmp_path):
+    path = tmp_path / "tickets.csv"
+    path.write_text("\n".join(["request", *(f"please see to {n}" for n in range(40))]) + "\n")
+    with pytest.raises(DataError, match="no column for the label"):
+        target("tickets", path)
 
 
 def test_data_that_dvc_refuses_leaves_nothing_behind(checkout, sentences):
@@ -77,7 +96,7 @@ def test_missing_data_says_what_was_expected(checkout):
 
 
 def test_a_new_source_gets_a_network_that_suits_its_data(checkout, sentences):
-    new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None)
+    new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None, [])
     entry = load().source("letters")
     assert entry.backbone.config["model_type"] == "bert"
     assert entry.problem == "masked-language-modelling"
@@ -85,5 +104,5 @@ def test_a_new_source_gets_a_network_that_suits_its_data(checkout, sentences):
 
 def test_an_entry_goes_into_an_empty_section_too(checkout, sentences):
     (checkout / "params.yaml").write_text("sources: {}\ntargets: {}\n")
-    new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None)
+    new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None, [])
     assert list(load().sources) == ["letters"]

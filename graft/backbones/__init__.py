@@ -1,13 +1,14 @@
 """Networks: build, load, save, cut into layer groups, freeze."""
 
 from graft.backbones.build import build, fetch, load, load_processor, renew, renew_head, save, transplant
-from graft.backbones.freezing import Freeze
+from graft.backbones.freezing import Freeze, count_trained
 from graft.backbones.groups import LayerGroup, layer_groups
 
 __all__ = [
     "Freeze",
     "LayerGroup",
     "build",
+    "count_trained",
     "fetch",
     "layer_groups",
     "load",

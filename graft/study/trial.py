@@ -123,6 +123,7 @@ def _train(
         patience=patience,
         folder=folder / "state",
         stop_at=stop_at,
+        blend=candidate.blend,
     )
     started = time.perf_counter()
     trained = train(job, model, report)

@@ -1,3 +1,4 @@
+import copy
 import io
 
 import numpy as np
@@ -7,9 +8,10 @@ import torch
 from PIL import Image
 
 from graft.catalog import Pretraining
+from graft.errors import CheckpointError
 from graft.problems import PROBLEMS
 from graft.problems.masked_language_modelling import IGNORED
-from graft.problems.tokens import describe_tokens
+from graft.problems.tokens import describe_tokens, pad
 from graft.training.batches import generator
 
 IMAGES, TEXTS, MASKED = (
@@ -73,6 +75,24 @@ def test_padding_is_masked_out(tokenizer):
     batch = TEXTS.collate(examples, [0, 1], tokenizer, generator(0), False)
     assert batch["attention_mask"].sum(1).tolist() == [len(ids) for ids in examples.features]
     assert batch["labels"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_batch_of_texts_is_the_one_that_the_tokenizer_itself_would_pad(tokenizer, side, monkeypatch):
+    monkeypatch.setattr(tokenizer, "padding_side", side)
+    examples = TEXTS.encode(pa.table({"text": SENTENCES[:3]}), tokenizer)
+    ids = [examples.features[row].tolist() for row in (2, 0, 1)]
+    expected = tokenizer.pad({"input_ids": ids}, padding="longest", return_tensors="pt")
+    batch = TEXTS.collate(examples, [2, 0, 1], tokenizer, generator(0), False)
+    assert sorted(batch) == sorted(expected)
+    assert all(torch.equal(batch[name], expected[name]) and batch[name].dtype == expected[name].dtype for name in batch)
+
+
+def test_a_tokenizer_without_a_padding_token_is_refused(tokenizer):
+    without = copy.deepcopy(tokenizer)
+    without.pad_token = None
+    with pytest.raises(CheckpointError, match=r"no padding token(.|\n)*`pad_token`"):
+        pad(TEXTS.encode(pa.table({"text": SENTENCES[:2]}), tokenizer), [0, 1], without)
 
 
 def test_masking_predicts_hidden_tokens_and_never_special_ones(tokenizer):

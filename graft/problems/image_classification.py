@@ -65,7 +65,8 @@ class ImageClassification(Classification):
             pixels *= processor.rescale_factor
         if processor.do_normalize:
             mean, spread = (torch.tensor(value)[:, None, None] for value in (processor.image_mean, processor.image_std))
-            pixels = (pixels - mean) / spread
+            pixels -= mean  # in place: for photographs the time is that of passing over memory
+            pixels /= spread
         batch = {"pixel_values": pixels}
         if examples.labels is not None:
             batch["labels"] = torch.from_numpy(examples.labels[list(rows)])

@@ -11,6 +11,7 @@ from graft.catalog import Pretraining
 from graft.errors import CheckpointError
 from graft.problems import PROBLEMS
 from graft.problems.masked_language_modelling import IGNORED
+from graft.problems.problem import Examples
 from graft.problems.tokens import describe_tokens, pad
 from graft.training.batches import generator
 
@@ -45,6 +46,25 @@ def test_a_batch_holds_the_pixels_that_the_processor_itself_would_give(image_pro
     expected = image_processor(made, return_tensors="pt")["pixel_values"]
     assert torch.allclose(batch["pixel_values"], expected, atol=1e-6)
     assert batch["labels"].tolist() == [0, 1, 0, 1, 0]
+
+
+def test_images_in_one_array_or_one_by_one_make_the_same_batch(image_processor):
+    _, table = pictures()
+    together = IMAGES.encode(table, image_processor)
+    apart = Examples(list(together.features), together.labels)
+    assert isinstance(together.features, np.ndarray)
+    first, second = (IMAGES.collate(one, [3, 0, 3], image_processor, generator(0), True) for one in (together, apart))
+    assert torch.equal(first["pixel_values"], second["pixel_values"])
+
+
+@pytest.mark.parametrize("keep", [list, np.asarray])
+def test_rows_that_are_taken_keep_their_labels(image_processor, keep):
+    _, table = pictures()
+    whole = IMAGES.encode(table, image_processor)
+    part = Examples(keep(whole.features), whole.labels).take(np.array([4, 1]))
+    assert isinstance(part.features, keep if keep is list else np.ndarray)
+    assert np.array_equal(part.stack([1, 0]), whole.stack([1, 4]))
+    assert part.labels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK"])

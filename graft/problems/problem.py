@@ -25,15 +25,31 @@ Modality = Literal["image", "text"]
 class Examples:
     """Rows after the processor, before batching.
 
-    `features` are per-row arrays: uint8 (channels, height, width) for images, token ids (length,) for
-    text. `labels` are class indices (rows,), or None where the problem has none.
+    `features` are per-row arrays: uint8 (channels, height, width) for images, best in one array over all rows;
+    token ids (length,) for text. `labels` are class indices (rows,), or None where the problem has none.
     """
 
-    features: Sequence[np.ndarray]
+    features: Sequence[np.ndarray] | np.ndarray
     labels: np.ndarray | None
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Examples:
+        """Return some rows."""
+        import numpy as np
+
+        chosen = np.asarray(rows, dtype=np.int64)
+        features = self.stack(chosen) if isinstance(self.features, np.ndarray) else [self.features[r] for r in chosen]
+        return Examples(features, None if self.labels is None else self.labels[chosen])
+
+    def stack(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return the features of some rows, all of one shape, as one array (rows, ...)."""
+        import numpy as np
+
+        if isinstance(self.features, np.ndarray):  # one gather, where a list takes a copy for every row
+            return self.features[np.asarray(rows, dtype=np.int64)]
+        return np.stack([self.features[row] for row in rows])
 
 
 class Problem(Protocol):

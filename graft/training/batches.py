@@ -1,5 +1,7 @@
 """The order of the rows: drawn from seed and epoch alone, so that any step can be found again."""
 
+from functools import lru_cache
+
 import torch
 
 
@@ -13,10 +15,14 @@ def rows_of_step(step: int, rows: int, batch_size: int, seed: int) -> list[int]:
 
     Near-equal, because a last batch of one row has no variance for BatchNorm to divide by.
     """
-    batches = steps_per_epoch(rows, batch_size)
-    epoch, index = divmod(step, batches)
+    epoch, index = divmod(step, steps_per_epoch(rows, batch_size))
+    return _batches_of_epoch(epoch, rows, batch_size, seed)[index].tolist()
+
+
+@lru_cache(maxsize=2)  # every step of an epoch asks for the same order: drawn each time, it cost more than the batch
+def _batches_of_epoch(epoch: int, rows: int, batch_size: int, seed: int) -> tuple[torch.Tensor, ...]:
     order = torch.randperm(rows, generator=generator(seed, epoch))
-    return [int(row) for row in order.tensor_split(batches)[index]]
+    return order.tensor_split(steps_per_epoch(rows, batch_size))
 
 
 def generator(*seeds: int) -> torch.Generator:

@@ -1,3 +1,4 @@
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,3 +30,11 @@ def test_epochs_and_seeds_have_different_orders():
     first = rows_of_step(0, 100, 100, 0)
     assert first != rows_of_step(1, 100, 100, 0)
     assert first != rows_of_step(0, 100, 100, 1)
+
+
+def test_the_order_of_an_epoch_is_drawn_once(monkeypatch):
+    drawn, randperm = [], torch.randperm
+    monkeypatch.setattr(torch, "randperm", lambda *size, **options: drawn.append(size) or randperm(*size, **options))
+    for step in range(2 * steps_per_epoch(1234, 10)):
+        rows_of_step(step, 1234, 10, seed=77)
+    assert len(drawn) == 2

@@ -44,7 +44,7 @@ WAV2VEC2 = {
     "num_hidden_layers": 3,
     "num_attention_heads": 2,
     "intermediate_size": 8,
-    "conv_dim": [4, 6],
+    "conv_dim": [4, 8],
     "conv_kernel": [10, 3],
     "conv_stride": [5, 2],
     "num_conv_pos_embeddings": 4,

@@ -26,6 +26,9 @@ class Freeze:
             for prefix in group.prefixes
             if _is_module(model, prefix)
         ]
+        frozen = {path for path, module in model.named_modules() if module in self._frozen}
+        around = {path[:end] for path in frozen for end in range(len(path)) if path[end] == "."}
+        self._around = [module for path, module in model.named_modules() if path in around - frozen]
         owners = [group for group in groups if group.name in trained]
         self.names = tuple(name for name, _ in model.named_parameters() if any(group.owns(name) for group in owners))
         for name, parameter in model.named_parameters():
@@ -37,8 +40,14 @@ class Freeze:
         return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
 
     def set_train(self, model: nn.Module) -> None:
-        """Put the trained part into training mode and the frozen part into evaluation mode."""
+        """Put the trained part into training mode and the frozen part into evaluation mode.
+
+        What lies around frozen modules is in evaluation mode itself, the model excepted: a speech encoder that trains
+        skips layers by chance, frozen ones too, and hides parts of what the frozen stem gives.
+        """
         model.train()
+        for module in self._around:
+            module.training = False
         for module in self._frozen:
             module.eval()
 

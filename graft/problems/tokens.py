@@ -50,9 +50,13 @@ def encode_texts(table: pa.Table, tokenizer: Any) -> Examples:
 
 
 def pad(examples: Examples, rows: Sequence[int], tokenizer: Any) -> Batch:
-    """Return `input_ids` and `attention_mask`, padded to the longest of the rows."""
+    """Return `input_ids` and `attention_mask`, padded to the width of the rows' bucket, or else to the longest row."""
     ids = [examples.features[row].tolist() for row in rows]
-    padded = tokenizer.pad({"input_ids": ids}, padding="longest", return_tensors="pt")
+    if examples.widths is None:
+        padded = tokenizer.pad({"input_ids": ids}, padding="longest", return_tensors="pt")
+    else:
+        width = int(examples.widths[list(rows)].max())
+        padded = tokenizer.pad({"input_ids": ids}, padding="max_length", max_length=width, return_tensors="pt")
     return {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
 
 

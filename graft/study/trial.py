@@ -91,8 +91,7 @@ def run_final(
 
 def take(examples: Examples, rows: np.ndarray) -> Examples:
     """Return some rows of the examples."""
-    labels = None if examples.labels is None else examples.labels[rows]
-    return Examples([examples.features[row] for row in rows], labels)
+    return examples.take(rows)
 
 
 def _train(

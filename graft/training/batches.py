@@ -17,25 +17,25 @@ def choose_widths(lengths: Sequence[int], batch_size: int) -> np.ndarray:
     """Return the width of each row's bucket (rows,), at least its length and at most the longest one.
 
     Widths lie on a grid (steps of 8 up to 64, of 16 up to 128, and so on), so that rows added to a dataset leave the
-    widths of the others as they are; the longest step that is not filled takes in the shorter ones below it, until
-    a bucket holds about two batches.
+    widths of the others as they are. From the longest down, a bucket takes in the next shorter step until it holds two
+    batches; but rows are never padded to more than twice their step, so a few very long rows stay among themselves.
     """
     sizes = np.asarray(lengths, dtype=np.int64)
     steps = np.maximum(8, 2 ** np.ceil(np.log2(np.maximum(sizes, 1))).astype(np.int64) // 8)
     widths: np.ndarray = np.minimum(-(-sizes // steps) * steps, sizes.max(initial=0))
-    known, counts = np.unique(widths, return_counts=True)
-    groups: list[list[int]] = []
-    held = BATCHES_OF_A_BUCKET * batch_size
-    for width, count in zip(known[::-1].tolist(), counts[::-1].tolist(), strict=True):
-        if held >= BATCHES_OF_A_BUCKET * batch_size:
-            groups.append([])
-            held = 0
-        groups[-1].append(width)
-        held += count
-    if len(groups) > 1 and held < BATCHES_OF_A_BUCKET * batch_size:  # the shortest few go with the next longer ones
-        groups[-2:] = [groups[-2] + groups[-1]]
-    for group in groups:
-        widths[np.isin(widths, group)] = group[0]
+    enough = BATCHES_OF_A_BUCKET * batch_size
+    buckets: list[tuple[int, int, list[int]]] = []  # width, rows, steps
+    for step, count in zip(*(side[::-1].tolist() for side in np.unique(widths, return_counts=True)), strict=True):
+        width, held, taken = buckets[-1] if buckets else (0, enough, [])
+        if held < enough and width <= 2 * step:
+            buckets[-1] = (width, held + count, [*taken, step])
+        else:
+            buckets.append((step, count, [step]))
+    if len(buckets) > 1 and buckets[-1][1] < enough and buckets[-2][0] <= 2 * min(buckets[-1][2]):
+        (width, held, taken), (_, count, more) = buckets[-2:]
+        buckets[-2:] = [(width, held + count, taken + more)]
+    for width, _, taken in buckets:
+        widths[np.isin(widths, taken)] = width
     return widths
 
 

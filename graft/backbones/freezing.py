@@ -33,6 +33,9 @@ class Freeze:
         ]
         self.owners = _owners(model, groups, leg)
         self.names = tuple(self.owners)
+        frozen = {path for path, module in modules.items() if module in self._frozen}
+        around = {path[:end] for path in frozen for end in range(len(path)) if path[end] == "."}
+        self._around = [modules[path] for path in modules if path in around - frozen]
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in self.owners)
 
@@ -42,8 +45,14 @@ class Freeze:
         return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
 
     def set_train(self, model: nn.Module) -> None:
-        """Put the trained part into training mode and the frozen part into evaluation mode."""
+        """Put the trained part into training mode and the frozen part into evaluation mode.
+
+        What lies around frozen modules is in evaluation mode itself, the model excepted: a speech encoder that trains
+        skips layers by chance, frozen ones too, and hides parts of what the frozen stem gives.
+        """
         model.train()
+        for module in self._around:
+            module.training = False
         for module in self._frozen:
             module.eval()
 

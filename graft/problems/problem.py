@@ -31,17 +31,25 @@ class Examples:
 
     features: Sequence[np.ndarray] | np.ndarray
     labels: np.ndarray | None
+    widths: np.ndarray | None = None
+    """Number of tokens that each row is padded to (rows,), in whatever batch; None pads to the longest of a batch."""
+    origin: np.ndarray | None = None
+    """Number of each row in the examples that these were taken from (rows,); None where they are all of them."""
 
     def __len__(self) -> int:
         return len(self.features)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Examples:
-        """Return some rows."""
+        """Return some rows, each with its width and its number in the first examples."""
         import numpy as np
 
         chosen = np.asarray(rows, dtype=np.int64)
-        features = self.stack(chosen) if isinstance(self.features, np.ndarray) else [self.features[r] for r in chosen]
-        return Examples(features, None if self.labels is None else self.labels[chosen])
+        return Examples(
+            self.stack(chosen) if isinstance(self.features, np.ndarray) else [self.features[row] for row in chosen],
+            None if self.labels is None else self.labels[chosen],
+            None if self.widths is None else self.widths[chosen],
+            chosen if self.origin is None else self.origin[chosen],
+        )
 
     def stack(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the features of some rows, all of one shape, as one array (rows, ...)."""

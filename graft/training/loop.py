@@ -147,7 +147,7 @@ class Run:
 
     def _step(self) -> float:
         job = self.job
-        rows = rows_of_step(self.step, len(job.train), job.recipe.batch_size, job.seed)
+        rows = rows_of_step(self.step, len(job.train), job.recipe.batch_size, job.seed, job.train.widths)
         batch = job.problem.collate(job.train, rows, job.processor, generator(job.seed, self.step), training=True)
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         labels = batch.pop("labels")

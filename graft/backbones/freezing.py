@@ -33,6 +33,7 @@ class Freeze:
         ]
         self.owners = _owners(model, groups, leg)
         self.names = tuple(self.owners)
+        self.frozen_below = next(place for place, group in enumerate(groups) if group.name in leg.groups)
         frozen = {path for path, module in modules.items() if module in self._frozen}
         around = {path[:end] for path in frozen for end in range(len(path)) if path[end] == "."}
         self._around = [modules[path] for path in modules if path in around - frozen]

@@ -51,6 +51,10 @@ class Examples:
             chosen if self.origin is None else self.origin[chosen],
         )
 
+    def numbers(self, rows: Sequence[int]) -> list[int]:
+        """Return the numbers of some rows in the examples that all were taken from."""
+        return list(rows) if self.origin is None else [int(number) for number in self.origin[list(rows)]]
+
     def stack(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the features of some rows, all of one shape, as one array (rows, ...)."""
         import numpy as np

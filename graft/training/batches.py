@@ -6,10 +6,13 @@ bucket, which also saves the work on padding. Rows without widths, such as image
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import torch
+
+from graft.problems.problem import Examples
 
 BATCHES_OF_A_BUCKET = 2  # fewer, and every epoch would put the same rows together
 
@@ -38,6 +41,11 @@ def choose_widths(lengths: Sequence[int], batch_size: int) -> np.ndarray:
     for width, _, taken in buckets:
         widths[np.isin(widths, taken)] = width
     return widths
+
+
+def group_by_length(examples: Examples, batch_size: int) -> Examples:
+    """Return texts with the widths that they are batched by."""
+    return replace(examples, widths=choose_widths([len(tokens) for tokens in examples.features], batch_size))
 
 
 def steps_per_epoch(rows: int, batch_size: int, widths: np.ndarray | None = None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from graft.training import adapters
 from graft.training.batches import generator, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
 from graft.training.device import make_accelerator, use_threads
+from graft.training.player import Player
+from graft.training.prefix import Prefix
 from graft.training.scoring import score
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,8 @@ class Job:
     """Step to end at, with the schedule still laid out for all legs."""
     blend: float | None = None
     """Share of the last leg's weights in the result, the rest being the first leg's; None: no interpolation."""
+    prefix: Prefix | None = None
+    """What the frozen lower groups return for the rows, where it has been recorded."""
     resumable: bool = False
     """Whether the state at the end is saved too, so that a job with a later end goes on from there."""
 
@@ -80,6 +85,8 @@ class Run:
         self.step, self.curve = 0, list[dict[str, float | None]]()
         self.best_loss, self.best_step, self.best = float("inf"), 0, dict[str, torch.Tensor]()
         self.pivot = dict[str, torch.Tensor]()  # the weights at the end of the first leg, where they are blended in
+        self._playing = ExitStack()
+        self._player: Player | None = None
         self._origin = self._copy() if any(leg.anchor for leg in job.legs) else {}
         self._recent, self._saved = list[float](), time.monotonic()
         self._ends = [sum(leg.steps for leg in job.legs[: i + 1]) for i in range(len(job.legs))]
@@ -90,6 +97,11 @@ class Run:
 
     def go(self, report: Callable[[int, str], None]) -> Trained:
         """Train to the end and return what is left; raises Interrupted after saving when asked to stop."""
+        with self._playing:
+            self._train(report)
+        return Trained(self._finish(), self.curve)
+
+    def _train(self, report: Callable[[int, str], None]) -> None:
         while self.step < self.end and not self._out_of_patience():
             if self.step == self._ends[self._leg]:
                 if self.job.blend is not None and self._leg == 0:
@@ -104,7 +116,6 @@ class Run:
             self._keep_safe()
         if self.job.resumable and self.end < self._ends[-1]:
             save_snapshot(self.job.folder, self._snapshot())
-        return Trained(self._finish(), self.curve)
 
     def _finish(self) -> int:
         """Give the model the weights that the run is worth, plain ones, and return the step they are from."""
@@ -127,10 +138,19 @@ class Run:
         self._leg, plan = leg, self.job.legs[leg]
         self.freeze = Freeze(self.accelerator.unwrap_model(self.model), plan)
         self.freeze.set_train(self.model)
+        self._play(self.freeze.frozen_below)
         optimizer = torch.optim.AdamW(self._parameter_groups(plan))
         warmup = round(plan.steps * self.job.recipe.warmup_share)
         schedule = get_cosine_schedule_with_warmup(optimizer, warmup, plan.steps)
         self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
+
+    def _play(self, frozen: int) -> None:
+        """Let the groups below the first that trains play back what was recorded of them, as far as it was."""
+        self._playing.close()
+        boundary = self.job.prefix.deepest(frozen) if self.job.prefix is not None else 0
+        self._player = None
+        if self.job.prefix is not None and boundary:
+            self._player = self._playing.enter_context(self.job.prefix.replay(self.model, boundary))
 
     def _parameter_groups(self, plan: Leg) -> list[dict[str, Any]]:
         """Return what trains by learning rate; weight decay is for matrices, not for biases and normalisations."""
@@ -151,6 +171,8 @@ class Run:
         batch = job.problem.collate(job.train, rows, job.processor, generator(job.seed, self.step), training=True)
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         labels = batch.pop("labels")
+        if self._player is not None:
+            self._player(job.train.numbers(rows))
         with self.accelerator.autocast():
             logits = self.model(**batch).logits
         loss = job.problem.loss(logits, labels, job.recipe.label_smoothing)
@@ -174,7 +196,7 @@ class Run:
         job = self.job
         row: dict[str, float | None] = {"step": self.step, "train_loss": sum(self._recent) / len(self._recent)}
         if job.validation is not None and len(job.validation):
-            metrics = score(self.model, job.problem, job.validation, job.processor)
+            metrics = score(self.model, job.problem, job.validation, job.processor, self._player)
             row |= {"validation_loss": metrics["loss"], "validation_metric": metrics[job.problem.metric]}
             if metrics["loss"] < self.best_loss and job.patience is not None:
                 self.best_loss, self.best_step = metrics["loss"], self.step

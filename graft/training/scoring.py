@@ -9,6 +9,7 @@ import torch
 from graft.problems.problem import Examples, Problem
 from graft.training.batches import batches_in_order, generator
 from graft.training.device import use_threads
+from graft.training.player import Player
 
 BATCH = 256
 
@@ -19,15 +20,22 @@ def predict(model: Any, problem: Problem, examples: Examples, processor: Any) ->
     return _in_row_order(parts)
 
 
-def score(model: Any, problem: Problem, examples: Examples, processor: Any) -> dict[str, float]:
+def score(
+    model: Any, problem: Problem, examples: Examples, processor: Any, player: Player | None = None
+) -> dict[str, float]:
     """Return `loss` and every metric of the problem."""
-    return evaluate(model, problem, examples, processor)[0]
+    return evaluate(model, problem, examples, processor, player)[0]
 
 
-def evaluate(model: Any, problem: Problem, examples: Examples, processor: Any) -> tuple[dict[str, float], np.ndarray]:
-    """Return the metrics and the logits; the logits are empty where the loss is the metric."""
+def evaluate(
+    model: Any, problem: Problem, examples: Examples, processor: Any, player: Player | None = None
+) -> tuple[dict[str, float], np.ndarray]:
+    """Return the metrics and the logits; the logits are empty where the loss is the metric.
+
+    `player` answers for the frozen groups of a model in replay (see `Prefix.replay`).
+    """
     collected, total, weight = [], 0.0, 0
-    for rows, logits, loss, count in _forward(model, problem, examples, processor):
+    for rows, logits, loss, count in _forward(model, problem, examples, processor, player):
         total, weight = total + loss * count, weight + count
         if problem.metric != "loss":  # a language model's logits are rows x tokens x vocabulary: never kept
             collected.append((rows, logits))
@@ -38,7 +46,7 @@ def evaluate(model: Any, problem: Problem, examples: Examples, processor: Any) -
 
 @torch.no_grad()
 def _forward(
-    model: Any, problem: Problem, examples: Examples, processor: Any
+    model: Any, problem: Problem, examples: Examples, processor: Any, player: Player | None = None
 ) -> Iterator[tuple[list[int], np.ndarray, float, int]]:
     """Yield rows, their logits, their mean loss and how many predictions it is the mean of, width by width."""
     use_threads(model)
@@ -50,6 +58,8 @@ def _forward(
         for _, rows in batches_in_order(range(len(examples)), BATCH, examples.widths):
             batch = problem.collate(examples, rows, processor, generator(rows[0]), training=False)
             labels = batch.pop("labels", None)
+            if player is not None:
+                player(examples.numbers(rows))
             logits = model(**{name: value.to(device) for name, value in batch.items()}).logits.float().cpu()
             loss, count = (0.0, 0) if labels is None else (problem.loss(logits, labels, 0.0), problem.weigh(labels))
             yield rows, logits.numpy(), float(loss), count

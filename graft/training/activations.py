@@ -151,7 +151,7 @@ class Shelf:
                 with whole_folder(self._part_path()) as partial:
                     np.save(partial / "values.npy", self._new.cpu().view(_bits(self._dtype)).numpy())
                     self._write_keys(partial)
-        if self.device is not None:
+        if self.device is not None and not (self._fresh and len(self._slabs) == 1):  # else all are new, and in order
             everything = range(len(self._keys))
             self._slabs = [self._gather(everything).to(self.device)]
             self._spots = [(0, position) for position in everything]

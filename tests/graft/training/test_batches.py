@@ -88,6 +88,8 @@ def test_batches_of_buckets_are_drawn_anew_each_epoch():
     assert order[0] != order[1]
     assert order[0] != sorted(order[0])
     assert sorted(order[0]) == sorted(order[1])
+    groups = [{frozenset(rows_of_step(10 * e + step, 80, 8, 0, widths)) for step in range(10)} for e in (0, 1)]
+    assert groups[0] != groups[1]
 
 
 @given(**SIZES, step=st.integers(0, 50))

@@ -289,3 +289,10 @@ def test_boundaries_that_the_network_does_not_have_are_refused():
     network = NETWORKS["vit"]
     with pytest.raises(ValueError, match=r"boundaries \[0, 2, 9\] of 5 groups"):
         record(network.build(), feed(network), [0, 2, 9], Activations(ROOM), 5)
+
+
+def test_what_is_recorded_is_what_the_module_gave_whatever_is_written_into_it_next():
+    model = build_chain(lambda model, seen: model.head(seen[-1]))
+    model.forward = lambda x: model.head(model.blocks[0](model.stem(x).add_(1)))
+    prefix = record(model, chain_feed(), [1], Activations(ROOM), 16)
+    assert prefix.boundaries == (1,)

@@ -24,6 +24,7 @@ from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
 from graft.study.selection import Standing
 from graft.training import describe_device
+from graft.transferability.boundaries import score_checkpoint, split_values
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -52,7 +53,9 @@ def run(name: str, catalog: Catalog) -> None:
     dataset = read(target.data, PROBLEMS[target.problem])
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
+    scores, undefined = _score(bench, source)
     candidates, notes, selection = plan(bench, train, target.data)
+    notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
     with (
         Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
         whole_folder(FOLDER / name, step="adapt", name=name) as folder,
@@ -63,6 +66,7 @@ def run(name: str, catalog: Catalog) -> None:
         _write(folder, bench, dataset, result)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
+        facts |= {"scores": scores}
         facts |= {"seconds": round(time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)
@@ -95,6 +99,17 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
         study=target.study,
         folder=work / key,
     )
+
+
+def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the cheap scores of the labelled budget just below the head, and why others have no value.
+
+    They decide nothing here: history compares them with the gain, and so finds out what they are worth.
+    """
+    origin = PROBLEMS[json.loads((source / "source.json").read_text())["problem"]]
+    boundaries = score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor)
+    known, undefined = split_values(list(boundaries.values())[-1])
+    return {name: round(value, 6) for name, value in known.items()}, undefined
 
 
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:

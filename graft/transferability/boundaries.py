@@ -28,15 +28,17 @@ def score_checkpoint(
 
     Of more than 1,000 rows as many are drawn, by class.
     """
-    rows = draw(examples)
-    model = load_frozen(source, source_problem, problem)
-    return score_boundaries(extract(model, problem, rows, processor, has_classes(source_problem)), rows.labels)
-
-
-def score_boundaries(frozen: Frozen, labels: np.ndarray[Any, Any] | None) -> dict[str, Values]:
-    """Return value or reason of every score, by boundary in order."""
-    if labels is None:
+    if examples.labels is None:
         raise ValueError("scores need labels; these examples have none")
+    rows = draw(examples.labels)
+    model = load_frozen(source, source_problem, problem)
+    drawn = Examples([examples.features[row] for row in rows], None)
+    frozen = extract(model, problem, drawn, processor, has_classes(source_problem))
+    return score_boundaries(frozen, examples.labels[rows])
+
+
+def score_boundaries(frozen: Frozen, labels: np.ndarray[Any, Any]) -> dict[str, Values]:
+    """Return value or reason of every score, by boundary in order, for labels (rows,) of the frozen rows."""
     samples = {name: Sample(features, labels, frozen.probabilities) for name, features in frozen.boundaries.items()}
     return {name: {one.name: one(sample) for one in SCORES.values()} for name, sample in samples.items()}
 
@@ -52,12 +54,11 @@ def has_classes(problem: Problem) -> bool:
     return "label" in problem.columns
 
 
-def draw(examples: Examples) -> Examples:
-    """Return the rows that scores are read from: all, or a stratified part of many."""
-    if examples.labels is None or len(examples) <= MOST_ROWS:
-        return examples
-    rows = choose_share(examples.labels, MOST_ROWS / len(examples), seed=0)
-    return Examples([examples.features[row] for row in rows], examples.labels[rows])
+def draw(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the rows that scores are read from: all, or a stratified part of more than 1,000."""
+    if len(labels) <= MOST_ROWS:
+        return np.arange(len(labels))
+    return choose_share(labels, MOST_ROWS / len(labels), seed=0)
 
 
 def split_values(values: Mapping[str, Value]) -> tuple[dict[str, float], dict[str, str]]:

@@ -18,7 +18,7 @@ from graft.transferability.sample import Sample
 from graft.transferability.score import UndefinedScore, Value
 
 Values = dict[str, Value]
-MOST_ROWS = 1000  # scores hardly change beyond, and the cost of some grows with the square
+MOST_ROWS = 500  # scores hardly change beyond, and the cost of some grows with the square
 
 
 def score_checkpoint(
@@ -26,7 +26,7 @@ def score_checkpoint(
 ) -> dict[str, Values]:
     """Return value or reason of every score, by boundary in order, for a source checkpoint on labelled rows.
 
-    Of more than 1,000 rows as many are drawn, by class.
+    Of more than 500 rows as many are drawn, by class.
     """
     if examples.labels is None:
         raise ValueError("scores need labels; these examples have none")
@@ -55,7 +55,7 @@ def has_classes(problem: Problem) -> bool:
 
 
 def draw(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return the rows that scores are read from: all, or a stratified part of more than 1,000."""
+    """Return the rows that scores are read from: all, or a stratified part of more than 500."""
     if len(labels) <= MOST_ROWS:
         return np.arange(len(labels))
     return choose_share(labels, MOST_ROWS / len(labels), seed=0)

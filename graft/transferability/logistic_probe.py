@@ -30,7 +30,7 @@ def predict_held_out(
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     scaled = centred * np.sqrt(len(centred) * dimensions / (centred**2).sum())
-    probe = LogisticRegression(C=1.0, max_iter=1000, tol=1e-3, class_weight="balanced" if balanced else None)
+    probe = LogisticRegression(C=1.0, max_iter=1000, tol=1e-5, class_weight="balanced" if balanced else None)
     parts = StratifiedKFold(folds, shuffle=True, random_state=0)
     return np.asarray(cross_val_predict(probe, scaled, classes, cv=parts) == classes)
 

@@ -14,7 +14,7 @@ from graft.catalog import Pretraining, load
 from graft.manifest import whole_folder
 from graft.problems import PROBLEMS
 from graft.reading import read
-from tests.conftest import RESNET
+from tests.conftest import BERT, RESNET
 
 PARAMS = f"""
 sources:
@@ -29,7 +29,7 @@ sources:
   words:
     problem: masked-language-modelling
     data: {{path: data/words}}
-    backbone: {{config: {{model_type: bert}}}}
+    backbone: {{config: {json.dumps(BERT)}}}
   other:
     problem: image-classification
     data: {{path: data/s}}
@@ -86,5 +86,23 @@ def write_checkpoint(name, seed):
             parameter.data.zero_()
     with whole_folder(Path("checkpoints") / name) as folder:
         save(model, processor, folder)
+        pq.write_table(dataset.splits["test"], folder / "test.parquet")
+        (folder / "source.json").write_text(json.dumps({"problem": source.problem}))
+
+
+def write_words():
+    """Write the texts of `words` and `lines`, and the checkpoint of a language model of random weights."""
+    for name, labelled in (("words", False), ("lines", True)):
+        folder = Path("data") / name
+        folder.mkdir()
+        for split in ("train", "test"):
+            rows = [f"the {('cat', 'oak')[row % 2]} number {row} of {split}" for row in range(20)]
+            lines = [f"{text},{('animal', 'plant')[row % 2]}" for row, text in enumerate(rows)] if labelled else rows
+            (folder / f"{split}.csv").write_text("\n".join(["text,label" if labelled else "text", *lines]) + "\n")
+    problem, source = PROBLEMS["masked-language-modelling"], load().source("words")
+    dataset = read(source.data, problem)
+    processor = problem.make_processor(dataset.splits["train"], BERT, Pretraining(vocabulary_size=100, max_tokens=12))
+    with whole_folder(Path("checkpoints/words")) as folder:
+        save(build(problem, {**BERT, "vocab_size": len(processor)}, (), 0), processor, folder)
         pq.write_table(dataset.splits["test"], folder / "test.parquet")
         (folder / "source.json").write_text(json.dumps({"problem": source.problem}))

@@ -11,7 +11,7 @@ from graft.ranking.history import Unknown
 from graft.ranking.rank import rank_sources
 from graft.registry import open_registry
 from graft.transferability import SCORES
-from tests.graft.ranking.project import write_images, write_project
+from tests.graft.ranking.project import write_images, write_project, write_words
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,15 @@ def test_a_damaged_checkpoint_is_named_and_the_others_are_ranked():
     found = rank()
     assert [one.source for one in found.order.ranked] == ["seeing"]
     assert any(one.source == "other" and "1 damaged file" in one.reason for one in found.left_out)
+
+
+def test_a_language_model_is_ranked_without_leep_which_it_cannot_have():
+    write_words()
+    found = rank("lines")
+    assert [one.source for one in found.order.ranked] == ["words"]
+    assert found.order.counted == tuple(name for name in SCORES if name != "leep")
+    assert 0 <= found.order.ranked[0].distance <= 2
+    assert {one.source for one in found.left_out} == {"seeing", "other", "dead", "absent"}
 
 
 def test_an_unknown_target_is_answered_with_the_nearest():

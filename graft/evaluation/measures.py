@@ -70,6 +70,7 @@ def summarise(
         "ece": expected_calibration_error(softmax(winner.logits[0]), winner.labels),
         "ece_calibrated": expected_calibration_error(softmax(winner.logits[0], temperature), winner.labels),
         "temperature": temperature,
+        "scores": study.get("scores", {}),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
         **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
         "test_rows": len(winner.labels),

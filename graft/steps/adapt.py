@@ -27,6 +27,7 @@ from graft.study.caching import with_prefix
 from graft.study.selection import Standing
 from graft.training import describe_device
 from graft.training.batches import group_by_length
+from graft.transferability.boundaries import score_checkpoint, split_values
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -55,8 +56,10 @@ def run(name: str, catalog: Catalog) -> None:
     dataset = read(target.data, PROBLEMS[target.problem])
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
+    scores, undefined = _score(bench, source)
     candidates, notes, selection = plan(bench, train, target.data)
     bench = with_prefix(bench, candidates, name)
+    notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
     with (
         Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
         whole_folder(FOLDER / name, step="adapt", name=name) as folder,
@@ -67,6 +70,7 @@ def run(name: str, catalog: Catalog) -> None:
         _write(folder, bench, dataset, result)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
+        facts |= {"scores": scores}
         facts |= {"seconds": round(time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)
@@ -104,6 +108,17 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
 def _examples(problem: Problem, rows: pa.Table, processor: Any, study: Study) -> Examples:
     examples = problem.encode(rows, processor)
     return group_by_length(examples, study.batch_size) if problem.modality == "text" else examples
+
+
+def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the cheap scores of the labelled budget just below the head, and why others have no value.
+
+    They decide nothing here: history compares them with the gain, and so finds out what they are worth.
+    """
+    origin = PROBLEMS[json.loads((source / "source.json").read_text())["problem"]]
+    boundaries = score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor)
+    known, undefined = split_values(list(boundaries.values())[-1])
+    return {name: round(value, 6) for name, value in known.items()}, undefined
 
 
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:

@@ -15,6 +15,7 @@ from graft.checks.suites import rules
 from graft.problems import PROBLEMS
 from graft.settings import Settings
 from graft.strategies import STRATEGIES
+from graft.transferability import SCORES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -95,6 +96,12 @@ def strategies() -> str:
     return table(("strategy", "what trains", "source"), rows)
 
 
+def scores() -> str:
+    """Return every transferability score with its range, what it lacks a value for, and where it is from."""
+    rows = [(f"`{one.name}`", one.title, one.values, one.undefined or "", one.citation) for one in SCORES.values()]
+    return table(("score", "what it is", "values", "undefined for", "source"), rows)
+
+
 def problems() -> str:
     """Return every problem with its columns and headline metric."""
     return table(
@@ -127,6 +134,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "environment": environment,
     "strategies": strategies,
     "problems": problems,
+    "scores": scores,
     "expectations": expectations,
 }
 

@@ -13,7 +13,7 @@ class Candidate:
     """What could be trained on the target; its trials differ by seed and fold only."""
 
     role: str
-    """`candidate`, or `control` for the same network from random weights."""
+    """`candidate`, `control` for the same network from random weights, or `source` for the untouched source."""
     strategy: str
     learning_rate: float
     legs: tuple[Leg, ...]
@@ -37,13 +37,16 @@ def make_candidates(study: Study, groups: Sequence[LayerGroup]) -> tuple[list[Ca
             notes.append(f"{name} trains the same layers as {seen[legs]} on this network and was not tried twice")
             continue
         seen[legs] = name
-        candidates += [_candidate("candidate", name, rate, legs, groups) for rate in study.learning_rates]
+        candidates += [make_candidate("candidate", name, rate, legs, groups) for rate in study.learning_rates]
     legs = resolve(STRATEGIES["scratch"], [group.name for group in groups], study.budget_steps)
-    candidates += [_candidate("control", "scratch", rate, legs, groups) for rate in study.learning_rates]
+    candidates += [make_candidate("control", "scratch", rate, legs, groups) for rate in study.learning_rates]
     return candidates, notes
 
 
-def _candidate(role: str, strategy: str, rate: float, legs: tuple[Leg, ...], groups: Sequence[LayerGroup]) -> Candidate:
+def make_candidate(
+    role: str, strategy: str, rate: float, legs: tuple[Leg, ...], groups: Sequence[LayerGroup]
+) -> Candidate:
+    """Return a candidate with what it trains counted."""
     trained = [group for group in groups if any(group.name in leg.groups for leg in legs)]
     parameters = sum(group.parameters for group in trained)
     return Candidate(role, strategy, rate, legs, tuple(group.name for group in trained), parameters)

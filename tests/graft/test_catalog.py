@@ -17,6 +17,7 @@ targets:
     problem: image-classification
     data: {path: data/small}
     study: {}
+    evaluation: {}
 """
 
 

@@ -21,7 +21,7 @@ def catalog(tmp_path, monkeypatch):
     problem = "text-classification"
     source = {"problem": problem, "data": {"path": "source.csv"}, "backbone": {"config": {"model_type": "bert"}}}
     data = {"path": "target.csv", "labels_per_class": 5}
-    target = {"source": "base", "problem": problem, "data": data, "study": {}}
+    target = {"source": "base", "problem": problem, "data": data, "study": {}, "evaluation": {}}
     return Catalog.model_validate({"sources": {"base": source}, "targets": {"small": target}})
 
 

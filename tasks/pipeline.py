@@ -15,10 +15,11 @@ from typing import Literal
 
 from ruamel.yaml import YAML
 
-from graft.catalog import Catalog
+from graft.catalog import Catalog, load
 from graft.errors import BadInput, Transient
 from tasks.children import Say, environment, run_child
 from tasks.outcomes import failure, forget_outcome, read_outcome
+from tasks.shifts import changed_shifts
 
 DVC = (sys.executable, "-m", "dvc")
 Action = Literal["ran", "skipped", "restored"]
@@ -58,6 +59,7 @@ def plan(name: str, catalog: Catalog) -> Plan:
     """Return what a target needs; raises CatalogError naming the nearest when there is no such target."""
     target = catalog.target(name)
     paths = [catalog.source(target.source).data.path, target.data.path]
+    paths += [shift.path for shift in target.evaluation.shifts.values()]
     builders = dict.fromkeys(stage for path in paths for stage in produced(path))
     tracked = dict.fromkeys(str(file) for path in paths if (file := tracking_file(path)) is not None)
     return Plan(name, target.source, tuple(builders), tuple(tracked))
@@ -114,15 +116,27 @@ class Transcript:
 
 
 def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> StageResult:
-    """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as."""
+    """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as.
+
+    A target's check runs, too, where the files of its shift sets changed, which DVC does not see.
+    """
     forget_outcome(stage)
     started = time.monotonic()
     transcript = Transcript(say)
+    _repro(stage, transcript, tick)
+    step, _, name = stage.partition("@")
+    if step == "check-target" and (changed := changed_shifts(name, load())):
+        say(f"checked again, for other files in shift set {', '.join(changed)}")
+        transcript.action = "ran"
+        _repro(stage, transcript, tick, "--force")
+    return StageResult(stage, transcript.action, time.monotonic() - started)
+
+
+def _repro(stage: str, transcript: Transcript, tick: Callable[[], None], *options: str) -> None:
     pull = ["--pull"] if has_remote() else []
-    code = run_child([*DVC, "--wait-for-lock", "repro", *pull, "--single-item", stage], transcript, tick)
+    code = run_child([*DVC, "--wait-for-lock", "repro", *pull, *options, "--single-item", stage], transcript, tick)
     if code:
         raise failure(stage, code, read_outcome(stage), list(transcript.tail))
-    return StageResult(stage, transcript.action, time.monotonic() - started)
 
 
 def run_step(step: str, name: str, say: Say) -> None:

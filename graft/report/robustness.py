@@ -93,11 +93,9 @@ def against_control(points: Sequence[Point]) -> str:
         if arm == "transfer"
     }
     ahead = sum(round(gain, DIGITS) > 0 for gain in gains.values())
-    most, least = (pick(gains, key=lambda key: (gains[key], key)) for pick in (max, min))
-    return (
-        f"Transfer is ahead of the control in {ahead} of {len(gains)} settings: by most on {most[0]} at severity "
-        f"{most[1]} ({change(gains[most])}), by least on {least[0]} at severity {least[1]} ({change(gains[least])})."
-    )
+    least, most = (pick(gains, key=lambda key: (gains[key], key)) for pick in (min, max))
+    ends = " to ".join(f"{change(gains[key])} ({key[0]}, severity {key[1]})" for key in (least, most))
+    return f"Transfer is ahead of the control in {ahead} of {len(gains)} settings; the difference goes from {ends}."
 
 
 def _of(point: Point, arm: str) -> bool:
@@ -138,6 +136,7 @@ def _draw(axes: Axes, arm: str, points: Series | None, mean: Mapping[int, float]
 
 
 def _limits(points: Sequence[Point]) -> tuple[float, float]:
-    """Return the axis from below the lowest interval, in tens, to 100."""
-    low = min(100 * point.score.low for point in points if point.kind == "corruption")
-    return max(0.0, 10 * np.floor(low / 10)), 101.0
+    """Return the axis that holds every interval, in tens of percent."""
+    scores = [point.score for point in points if point.kind == "corruption"]
+    low, high = min(100 * score.low for score in scores), max(100 * score.high for score in scores)
+    return 10 * np.floor(low / 10), min(101.0, 10 * np.ceil(high / 10) + 1)

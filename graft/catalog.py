@@ -160,6 +160,26 @@ class Study(Optimization):
     """Bootstrap resamples."""
 
 
+class Shift(Section):
+    """Another labelled dataset with the target's labels, from elsewhere: measured, never trained on."""
+
+    path: str
+    """A folder or file, as for `data`; its test split where it has one, else all its rows."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Which column is which, where type and name do not tell."""
+    digest: str | None = None
+    """sha256 of its files: a changed file at the same path is then noticed, by DVC too."""
+
+
+class Evaluation(Section):
+    """What is measured on test beside the verdict; a change trains nothing again."""
+
+    robustness_rows: int = Field(500, ge=0)
+    """Test rows on which corruptions are measured, at the most; 0 leaves corruptions out."""
+    shifts: dict[str, Shift] = Field(default_factory=dict)
+    """Shift sets by name: the same labels under other circumstances."""
+
+
 class Gates(Section):
     """The conditions under which a candidate becomes champion; a gate that cannot be evaluated has failed."""
 
@@ -199,6 +219,8 @@ class Target(Section):
     """The target's rows."""
     study: Study
     """The search; `{}` takes every default."""
+    evaluation: Evaluation
+    """What is measured beside the verdict; `{}` takes every default."""
     gates: Gates = Gates()
     """When a candidate is promoted."""
 
@@ -278,8 +300,8 @@ def _explain(problem: dict[str, Any], raw: dict[str, Any]) -> str:
             if elsewhere:
                 return f"{place}: unknown key here; it belongs under '{elsewhere[0]}:'"
             return f"{place}: unknown key; {nearest(key, list(section.model_fields))}"
-        case "missing" if problem["loc"][-1] == "study":
-            return f"{place}: missing; write `study: {{}}` to take every default"
+        case "missing" if (key := problem["loc"][-1]) in ("study", "evaluation"):
+            return f"{place}: missing; write `{key}: {{}}` to take every default"
         case "missing":
             return f"{place}: missing"
         case "model_type" if problem["loc"][-1] == "data":

@@ -32,10 +32,17 @@ def _names(catalog: Catalog) -> Iterator[str]:
     entries = [(f"sources.{name}", name, source.problem) for name, source in catalog.sources.items()]
     entries += [(f"targets.{name}", name, target.problem) for name, target in catalog.targets.items()]
     for place, name, problem in entries:
-        if not NAME.fullmatch(name):
-            yield f"{place}: a name is lower-case letters, digits, '-' and '_', and begins with a letter or digit"
+        yield from _name(place, name)
         if problem not in PROBLEMS:
             yield f"{place}.problem: unknown problem '{problem}'; {nearest(problem, list(PROBLEMS))}"
+    for name, target in catalog.targets.items():
+        for shift in target.evaluation.shifts:
+            yield from _name(f"targets.{name}.evaluation.shifts.{shift}", shift)
+
+
+def _name(place: str, name: str) -> Iterator[str]:
+    if not NAME.fullmatch(name):
+        yield f"{place}: a name is lower-case letters, digits, '-' and '_', and begins with a letter or digit"
 
 
 def _modalities(catalog: Catalog, name: str) -> Iterator[str]:

@@ -15,10 +15,11 @@ from typing import Literal
 
 from ruamel.yaml import YAML
 
-from graft.catalog import Catalog
+from graft.catalog import Catalog, load
 from graft.errors import BadInput, DataError, Transient
 from tasks.children import Say, environment, run_child
 from tasks.outcomes import failure, forget_outcome, read_outcome
+from tasks.shifts import changed_shifts
 
 DVC = (sys.executable, "-m", "dvc")
 Action = Literal["ran", "skipped", "restored"]
@@ -63,11 +64,13 @@ def plan(name: str, catalog: Catalog) -> Plan:
     """
     target = catalog.target(name)
     places = {f"sources.{target.source}": catalog.source(target.source), f"targets.{name}": target}
-    paths = {place: entry.data.path for place, entry in places.items()}
+    paths = {f"{place}.data.path": entry.data.path for place, entry in places.items()}
+    shifts = target.evaluation.shifts.items()
+    paths |= {f"targets.{name}.evaluation.shifts.{shift}.path": entry.path for shift, entry in shifts}
     makers = {path: produced(path) for path in paths.values()}
     files = {path: tracking_file(path) for path in paths.values()}
     absent = [
-        f"{place}.data.path: {path}: no such file or folder, no stage of dvc.yaml makes it and no .dvc file holds it"
+        f"{place}: {path}: no such file or folder, no stage of dvc.yaml makes it and no .dvc file holds it"
         for place, path in paths.items()
         if not makers[path] and files[path] is None and not Path(path).exists()
     ]
@@ -129,15 +132,27 @@ class Transcript:
 
 
 def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> StageResult:
-    """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as."""
+    """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as.
+
+    A target's check runs, too, where the files of its shift sets changed, which DVC does not see.
+    """
     forget_outcome(stage)
     started = time.monotonic()
     transcript = Transcript(say)
+    _repro(stage, transcript, tick)
+    step, _, name = stage.partition("@")
+    if step == "check-target" and (changed := changed_shifts(name, load())):
+        say(f"checked again, for other files in shift set {', '.join(changed)}")
+        transcript.action = "ran"
+        _repro(stage, transcript, tick, "--force")
+    return StageResult(stage, transcript.action, time.monotonic() - started)
+
+
+def _repro(stage: str, transcript: Transcript, tick: Callable[[], None], *options: str) -> None:
     pull = ["--pull"] if has_remote() else []
-    code = run_child([*DVC, "--wait-for-lock", "repro", *pull, "--single-item", stage], transcript, tick)
+    code = run_child([*DVC, "--wait-for-lock", "repro", *pull, *options, "--single-item", stage], transcript, tick)
     if code:
         raise failure(stage, code, read_outcome(stage), list(transcript.tail))
-    return StageResult(stage, transcript.action, time.monotonic() - started)
 
 
 def run_step(step: str, name: str, say: Say) -> None:

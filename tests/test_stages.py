@@ -72,6 +72,19 @@ def test_checks_run_before_any_training(stages):
         assert not any(dep.startswith("checkpoints/") for dep in stages[step]["do"]["deps"])
 
 
+def test_training_waits_for_what_a_check_found_and_not_for_when_it_ran(stages):
+    for step, kind in (("pretrain", "sources"), ("adapt", "targets")):
+        found = [dep for dep in stages[step]["do"]["deps"] if dep.startswith("checks/")]
+        assert found == [f"checks/{kind}/${{key}}/check.json"]
+
+
+def test_no_training_depends_on_what_only_evaluation_asks(stages):
+    for step in ("pretrain", "adapt"):
+        assert not [param for param in stages[step]["do"]["params"] if "evaluation" in param]
+        assert not {"graft/corruptions", "graft/evaluation", "checks/shifts/${key}"} & set(stages[step]["do"]["deps"])
+    assert "checks/shifts/${key}" in stages["evaluate"]["do"]["deps"]
+
+
 def test_gates_make_no_stage_stale(stages):
     assert not [name for name in STEPS for param in stages[name]["do"]["params"] if "gates" in param]
 

@@ -33,8 +33,10 @@ def standing(target: str) -> dict[str, Any] | None:
     from graft.catalog import load
     from tasks.pipeline import plan, run_step, stale
     from tasks.results import read_decision, read_metrics, summary
+    from tasks.shifts import changed_shifts
 
-    if stale(plan(target, load()).stages):
+    catalog = load()
+    if stale(plan(target, catalog).stages) or changed_shifts(target, catalog):
         return None
     run_step("publish", target, lambda line: None)
     return summary(read_metrics(target), read_decision(target))

@@ -1,24 +1,27 @@
-"""The two arms of the comparison, winner and scratch control, on the test rows."""
+"""The arms of the comparison on the test rows: winner, scratch control, and the source as it was under a new head."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from graft.problems import Problem
+    from graft.problems.problem import Examples
+
+ARMS = ("transfer", "scratch", "source")
+Models = Mapping[str, Sequence[Any]]
+"""The models of every arm, one for each seed; an arm may share the list of another."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm's models on test: logits (seeds, rows, classes) against labels (rows,)."""
+    """One arm's models on some rows: logits (seeds, rows, classes) against labels (rows,)."""
 
     logits: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
@@ -33,13 +36,28 @@ class Arm:
         return float(np.mean([problem.measure(logits, self.labels)[metric] for logits in self.logits]))
 
 
-def predict_arm(folder: Path, seeds: Sequence[int], problem: Problem, table: pa.Table) -> Arm:
-    """Return the predictions of the models in `folder`/seed-K for a canonical table."""
-    from graft.backbones import load, load_processor
+def load_models(run: Path, study: Mapping[str, Any], problem: Problem) -> Models:
+    """Return the models of a run, all in memory at once: every corrupted set is then made only once."""
+    from graft.backbones import load
+    from graft.training.device import make_accelerator
+
+    device = make_accelerator().device
+    folders = {"transfer": "winner", "scratch": "control", "source": study["probe"]["folder"]}
+    loaded = {
+        folder: [load(run / folder / f"seed-{seed}", problem).to(device) for seed in study["seeds"]]
+        for folder in dict.fromkeys(folders.values())
+    }
+    return {arm: loaded[folder] for arm, folder in folders.items()}
+
+
+def predict_arms(models: Models, problem: Problem, examples: Examples, processor: Any) -> dict[str, Arm]:
+    """Return the predictions of every arm for labelled examples; models that two arms share predict once."""
     from graft.training import predict
 
-    processor = load_processor(folder / f"seed-{seeds[0]}", problem)
-    examples = problem.encode(table, processor)
-    models = (load(folder / f"seed-{seed}", problem) for seed in seeds)
-    logits = np.stack([predict(model, problem, examples, processor) for model in models])
-    return Arm(logits, np.asarray(table["label"], dtype=np.int64))
+    labels = np.asarray(examples.labels, dtype=np.int64)
+    known: dict[int, Arm] = {}
+    for arm in models.values():
+        if id(arm) not in known:
+            logits = np.stack([predict(model, problem, examples, processor) for model in arm])
+            known[id(arm)] = Arm(logits, labels)
+    return {name: known[id(arm)] for name, arm in models.items()}

@@ -53,6 +53,11 @@ def compare(
     )
 
 
+def estimate(scores: npt.ArrayLike, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """Return the mean of per-example scores (seeds, examples) with its interval, drawn as `compare` draws."""
+    return compare(scores, scores, resamples=resamples, confidence=confidence, seed=seed).ours
+
+
 def _scores(values: npt.ArrayLike, side: str) -> Scores:
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 2 or scores.size == 0:

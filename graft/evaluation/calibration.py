@@ -36,6 +36,14 @@ def expected_calibration_error(probabilities: npt.ArrayLike, labels: npt.ArrayLi
     return float(multiclass_calibration_error(given, truth, num_classes=given.shape[1], n_bins=BINS, norm="l1"))
 
 
+def brier_score(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Return the mean squared distance of probabilities (rows, classes) from the truth, from 0 to 2 (Brier 1950)."""
+    from sklearn.metrics import brier_score_loss
+
+    given = np.asarray(probabilities, dtype=np.float64)
+    return float(brier_score_loss(labels, given, labels=range(given.shape[1]), scale_by_half=False))
+
+
 def reliability(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> list[Bin]:
     """Return the bins that hold any row, by rising confidence."""
     given = np.asarray(probabilities, dtype=np.float64)

@@ -11,13 +11,16 @@ import numpy as np
 
 from graft.evaluation.arms import Arm
 from graft.evaluation.bootstrap import compare
-from graft.evaluation.calibration import expected_calibration_error, fit_temperature, softmax
+from graft.evaluation.calibration import brier_score, expected_calibration_error, fit_temperature, softmax
 from graft.evaluation.forgetting import Forgetting
+from graft.evaluation.points import Draws, contrast, spread
 from graft.evaluation.verdict import decide
 
 if TYPE_CHECKING:
     from graft.catalog import Study
     from graft.problems import Problem
+
+ENDS = ("", "_low", "_high")
 
 
 def fitted_temperature(validation: Path) -> float:
@@ -34,28 +37,29 @@ def summarise(
     study: Mapping[str, Any],
     settings: Study,
     problem: Problem,
-    winner: Arm,
-    control: Arm,
+    arms: Mapping[str, Arm],
     forgetting: Forgetting,
     temperature: float,
+    robustness: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the content of metrics.json, JSON-ready: what is not a number is None.
 
-    `transfer`, `scratch` and `gain` are means over seeds with the ends of their bootstrap intervals;
-    calibration is that of the packaged model, the first seed's.
+    `transfer`, `scratch` and `gain` are means over seeds with the ends of their bootstrap intervals, and so are
+    `source_probe`, the untouched source under a new head, and `gain_over_source`; calibration is that of the packaged
+    model, the first seed's. `robustness` holds keys that are taken as they are.
     """
-    found = compare(
-        winner.correct,
-        control.correct,
-        resamples=settings.resamples,
-        confidence=settings.confidence,
-        seed=int(study["seeds"][0]),
-    )
+    winner, control = arms["transfer"], arms["scratch"]
+    draws = Draws(resamples=settings.resamples, confidence=settings.confidence, seed=int(study["seeds"][0]))
+    found = compare(winner.correct, control.correct, **draws)
+    beside = contrast("test", {name: arm.correct for name, arm in arms.items()}, draws)
+    packaged, calibrated = softmax(winner.logits[0]), softmax(winner.logits[0], temperature)
     facts = {
         **{key: study[key] for key in ("target", "source", "problem", "metric")},
-        **_spread("transfer", found.ours),
-        **_spread("scratch", found.theirs),
-        **_spread("gain", found.gain),
+        **spread("transfer", found.ours),
+        **spread("scratch", found.theirs),
+        **spread("gain", found.gain),
+        **{f"source_probe{end}": beside[f"test_source{end}"] for end in ENDS},
+        **{f"gain_over_source{end}": beside[f"test_gain_over_source{end}"] for end in ENDS},
         "verdict": decide(found.gain.low, found.gain.high, settings.margin),
         "margin": settings.margin,
         "confidence": settings.confidence,
@@ -67,14 +71,17 @@ def summarise(
         "source_before": forgetting.before,
         "source_after": forgetting.after,
         "forgetting": forgetting.loss_of_skill,
-        "ece": expected_calibration_error(softmax(winner.logits[0]), winner.labels),
-        "ece_calibrated": expected_calibration_error(softmax(winner.logits[0], temperature), winner.labels),
+        "ece": expected_calibration_error(packaged, winner.labels),
+        "ece_calibrated": expected_calibration_error(calibrated, winner.labels),
+        "brier": brier_score(packaged, winner.labels),
+        "brier_calibrated": brier_score(calibrated, winner.labels),
         "temperature": temperature,
         "scores": study.get("scores", {}),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
         **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
         "test_rows": len(winner.labels),
         "seed": study["seeds"][0],
+        **robustness,
     }
     return {key: plain(value) for key, value in facts.items()}
 
@@ -88,7 +95,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _spread(name: str, interval: Any) -> dict[str, float]:
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

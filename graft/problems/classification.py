@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from graft.problems.problem import Modality, corruptions_of
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from graft.corruptions import Corruption
+
 
 class Classification:
     """Loss and metrics of one label out of several."""
 
+    modality: Modality
     metric = "accuracy"
     higher_is_better = True
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption[Any]]:
+        """What the inputs may suffer, by name."""
+        return corruptions_of(self.modality)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
         """Return the mean cross-entropy in nats."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Batch, Examples, Modality
+from graft.problems.problem import Batch, Examples, Modality, corruptions_of
 from graft.problems.tokens import encode_texts, pad, train_tokenizer
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from graft.catalog import Pretraining
+    from graft.corruptions import Corruption
 
 IGNORED = -100  # the label of a token that is not predicted, as transformers has it
 MASK_SHARE = 0.15
@@ -28,6 +29,11 @@ class MaskedLanguageModelling:
     metric = "loss"
     higher_is_better = False
     auto_model = "AutoModelForMaskedLM"
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption[Any]]:
+        """What the texts may suffer, by name."""
+        return corruptions_of(self.modality)
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a WordPiece tokenizer trained on the texts."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from graft.catalog import Pretraining
+    from graft.corruptions import Corruption
 
 Batch = dict[str, "torch.Tensor"]
 Modality = Literal["image", "text"]
@@ -77,6 +79,10 @@ class Problem(Protocol):
     auto_model: str
     """The transformers class that adds this problem's head to a backbone."""
 
+    @property
+    def corruptions(self) -> Mapping[str, Corruption[Any]]:
+        """What its inputs may suffer, by name: see graft/corruptions."""
+
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a new processor (image processor or tokenizer) fitted on the source's training rows."""
 
@@ -96,3 +102,10 @@ class Problem(Protocol):
 
     def measure(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Return every metric but the loss of logits (rows, classes) against labels (rows,)."""
+
+
+def corruptions_of(modality: Modality) -> Mapping[str, Corruption[Any]]:
+    """Return the corruptions of a kind of input, by name."""
+    # By name: what a step imports is what DVC watches, and another corruption is no reason to train again.
+    members: Mapping[str, Corruption[Any]] = import_module("graft.corruptions").FAMILIES[modality].members
+    return members

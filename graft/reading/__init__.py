@@ -6,6 +6,7 @@ from graft.reading.hub import fetch_hub
 from graft.reading.images import open_image
 from graft.reading.inspection import Inspection, inspect
 from graft.reading.reader import read
+from graft.reading.shift import path_digest, read_shift
 from graft.reading.splitting import hold_out
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "hold_out",
     "inspect",
     "open_image",
+    "path_digest",
     "read",
+    "read_shift",
     "row_hashes",
 ]

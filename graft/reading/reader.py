@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 def read(data: Data, problem: Problem) -> Dataset:
     """Return the splits that the catalogue asks for; raises DataError listing every problem of the data."""
     problems: list[str] = []
+    joined, labels, keys = read_given(data, problem)
+    splits, keys = divide(joined, keys, data, labels, problems)
+    _refuse(data, problems)
+    return Dataset(splits, labels, fingerprint(splits, labels, keys))
+
+
+def read_given(data: Data, problem: Problem) -> tuple[dict[str, pa.Table], tuple[str, ...], dict[str, list[bytes]]]:
+    """Return the splits as the data have them (`all` where none is named), the labels, and each row's content key."""
+    problems: list[str] = []
     parts = load_parts(Path(data.path), problems)
     _refuse(data, problems)
     tables, labels = _canonical(parts, data, problem, problems)
@@ -40,9 +49,7 @@ def read(data: Data, problem: Problem) -> Dataset:
     _refuse(data, problems)
     keys = _keys(joined, problems)
     _refuse(data, problems)
-    splits, keys = divide(joined, keys, data, labels, problems)
-    _refuse(data, problems)
-    return Dataset(splits, labels, fingerprint(splits, labels, keys))
+    return joined, labels, keys
 
 
 def load_parts(path: Path, problems: list[str]) -> list[Rows]:

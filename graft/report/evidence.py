@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
+from graft.evaluation.points import Point
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +58,7 @@ class Evidence:
     confusion: npt.NDArray[np.int64]
     reliability: tuple[Sequence[Bin], Sequence[Bin]]
     mistakes: Sequence[Mistake]
+    robustness: Sequence[Point]
     lineage: Sequence[Fact]
     checks: Mapping[str, Any]
     """check.json of the target."""

@@ -12,6 +12,7 @@ from graft.evaluation.verdict import HEADLINE, sentence
 from graft.report import plots, style
 from graft.report.evidence import Evidence
 from graft.report.network import draw
+from graft.report.robustness import against_control, corruptions_figure, list_conditions
 from graft.report.wording import FILTERS
 
 MOST_CLASSES = 40  # a larger confusion matrix is a grey square
@@ -30,6 +31,9 @@ def render_page(evidence: Evidence) -> str:
         drawing=draw(study["groups"], metrics["trained_groups"]),
         figures=_figures(evidence),
         confusions=_confusions(evidence),
+        corruptions=sorted({one.name for one in evidence.robustness if one.kind == "corruption" and one.severity}),
+        conditions=list_conditions(metrics, evidence.robustness),
+        ahead=against_control(evidence.robustness) if metrics["robustness"] is not None else "",
         version=__version__,
     )  # fmt: skip
 
@@ -52,6 +56,8 @@ def _figures(evidence: Evidence) -> Mapping[str, str]:
     }
     if len(labels) <= MOST_CLASSES:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
+    if evidence.metrics["robustness"] is not None:
+        figures["corruptions"] = corruptions_figure(evidence.robustness)
     return {name: style.svg(figure) for name, figure in figures.items()}
 
 

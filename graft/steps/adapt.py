@@ -1,4 +1,4 @@
-"""adapt TARGET: the study; compare strategies inside the labelled budget, train the winner and the control."""
+"""adapt TARGET: the study; compare strategies inside the labelled budget, train winner, control and probe."""
 
 import csv
 import json
@@ -164,6 +164,7 @@ def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, resul
         ],
         "winner": _choice(result.winner),
         "control": _choice(result.control[0]),
+        "probe": _describe_probe(result),
         "candidates": [_row(standing) for standing in (*result.standings, *result.control)],
         "selection": str(result.selection),
         "seeds": list(range(bench.study.seeds)),
@@ -184,6 +185,13 @@ def _choice(standing: Standing) -> dict[str, Any]:
         "mean": standing.mean,
         "standard_error": standing.standard_error,
     }
+
+
+def _describe_probe(result: StudyResult) -> dict[str, Any]:
+    """Return how the untouched source's head was trained, and the folder of its models."""
+    candidate, steps = result.probe
+    facts = {"strategy": candidate.strategy, "learning_rate": candidate.learning_rate, "steps": steps}
+    return facts | {"folder": "winner" if result.probe_is_winner else "source"}
 
 
 def _row(standing: Standing) -> dict[str, Any]:

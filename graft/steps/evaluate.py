@@ -1,34 +1,48 @@
-"""evaluate TARGET: winner and control on test, once; the verdict, the report and the package for the registry."""
+"""evaluate TARGET: every arm on test, once; the verdict, the report and the package for the registry."""
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graft.backbones import load_processor
 from graft.catalog import Catalog, Target
 from graft.errors import DataError
-from graft.evaluation.arms import Arm, predict_arm
+from graft.evaluation.arms import Arm, load_models, predict_arms
 from graft.evaluation.calibration import reliability, softmax
 from graft.evaluation.cost import read_rows
 from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.measures import fitted_temperature, summarise
 from graft.evaluation.package import predictions, write_golden, write_package
+from graft.evaluation.points import Draws
+from graft.evaluation.robustness import (
+    Probes,
+    Robustness,
+    count_sets,
+    measure_corruptions,
+    measure_groups,
+    measure_shift,
+    unmeasured,
+)
 from graft.manifest import MANIFEST, files_digest, list_files, sha256, verify_manifest, whole_folder
 from graft.problems import PROBLEMS, Problem
 from graft.progress import Progress
-from graft.reading import Dataset, read, row_hashes
+from graft.reading import Dataset, read, read_shift, row_hashes
 from graft.report.card import render_card
 from graft.report.evidence import Evidence, Fact, count_confusions, worst_mistakes
 from graft.report.write import write_report
 
+Report = Callable[[str], None]
+
 log = logging.getLogger(__name__)
-SOURCES, CHECKS, RUNS = Path("checkpoints"), Path("checks/targets"), Path("runs")
+SOURCES, CHECKS, SHIFTS, RUNS = Path("checkpoints"), Path("checks/targets"), Path("checks/shifts"), Path("runs")
 REPORTS, PACKAGES = Path("reports"), Path("packages")
 
 
@@ -43,6 +57,7 @@ class Inputs:
     study: Mapping[str, Any]
     checks: Mapping[str, Any]
     dataset: Dataset
+    shifts: Mapping[str, Dataset]
     problem: Problem
     source_problem: Problem
 
@@ -57,23 +72,26 @@ class Measured:
     """What one evaluation found."""
 
     winner: Arm
-    control: Arm
     metrics: Mapping[str, Any]
+    robustness: Robustness
     predictions: pa.Table
 
 
 def run(name: str, catalog: Catalog) -> None:
     """Write `reports/NAME` and `packages/NAME`, each whole or not at all."""
     inputs = _open(name, catalog)
-    with Progress(f"evaluate@{name}", 4, "parts") as progress:
-        found = _measure(inputs, progress)
+    rows, done = inputs.target.evaluation.robustness_rows, count(1)
+    total = 4 + count_sets(inputs.problem, rows, len(inputs.shifts))
+    with Progress(f"evaluate@{name}", total, "parts") as progress:
+        report_part: Report = lambda message: progress.update(next(done), message)  # noqa: E731
+        found = _measure(inputs, report_part)
         with whole_folder(REPORTS / name, step="evaluate", name=name) as report:
             with whole_folder(PACKAGES / name, step="evaluate", name=name) as package:
                 digest = _package(package, inputs, found)
-            progress.update(3, "package written")
+            report_part("package written")
             metrics = {**found.metrics, "package": digest}
             write_report(report, inputs.run, _evidence(inputs, found, metrics), found.predictions)
-        progress.update(4, "report written")
+        report_part("report written")
     log.info("evaluate %s: %s, gain %+.4f (%+.4f to %+.4f)", name, metrics["verdict"], *_gain(metrics))
 
 
@@ -91,21 +109,52 @@ def _open(name: str, catalog: Catalog) -> Inputs:
             f"Run `graft run {name}`: it adapts again and then evaluates.",
         )
     source_problem = PROBLEMS[catalog.source(target.source).problem]
-    return Inputs(name, target, source, run, study, _read_json(checks / "check.json"), dataset, problem, source_problem)
+    shifts, found = _open_shifts(name, target, problem, dataset.labels), _read_json(checks / "check.json")
+    return Inputs(name, target, source, run, study, found, dataset, shifts, problem, source_problem)
 
 
-def _measure(inputs: Inputs, progress: Progress) -> Measured:
-    seeds, problem = inputs.study["seeds"], inputs.problem
-    winner = predict_arm(inputs.run / "winner", seeds, problem, inputs.test)
-    control = predict_arm(inputs.run / "control", seeds, problem, inputs.test)
-    progress.update(1, "test rows predicted")
-    packaged = inputs.run / "winner" / f"seed-{seeds[0]}"
+def _open_shifts(name: str, target: Target, problem: Problem, labels: Sequence[str]) -> dict[str, Dataset]:
+    """Return the shift sets; raises DataError where their rows are not those that were checked before training."""
+    if not target.evaluation.shifts:
+        return {}
+    verify_manifest(SHIFTS / name)
+    checked = _read_json(SHIFTS / name / "shifts.json")
+    shifts = {each: read_shift(shift, problem, labels) for each, shift in target.evaluation.shifts.items()}
+    if changed := [each for each, rows in shifts.items() if rows.fingerprint != checked.get(each, {}).get("dataset")]:
+        raise DataError(
+            f"{name}: the rows of {len(changed)} shift set(s) are not those that were checked",
+            [f"{each}: {target.evaluation.shifts[each].path}" for each in changed],
+            f"Run `graft run {name}`: it checks again and then evaluates.",
+        )
+    return shifts
+
+
+def _measure(inputs: Inputs, report: Report) -> Measured:
+    study, problem, settings = inputs.study, inputs.problem, inputs.target.study
+    packaged = inputs.run / "winner" / f"seed-{study['seeds'][0]}"
+    processor, models = load_processor(packaged, problem), load_models(inputs.run, study, problem)
+    arms = predict_arms(models, problem, problem.encode(inputs.test, processor), processor)
+    report("test rows predicted")
+    draws = Draws(resamples=settings.resamples, confidence=settings.confidence, seed=int(study["seeds"][0]))
+    robustness = _probe(inputs, Probes(models, problem, processor, draws), arms, report)
     forgetting = measure_forgetting(inputs.source, packaged, inputs.source_problem, problem)
-    progress.update(2, "forgetting measured")
+    report("forgetting measured")
     temperature = fitted_temperature(inputs.run / "validation.parquet")
-    metrics = summarise(inputs.study, inputs.target.study, problem, winner, control, forgetting, temperature)
-    rows = predictions(row_hashes(inputs.test, problem), winner, control, temperature)
-    return Measured(winner, control, metrics, rows)
+    metrics = summarise(study, settings, problem, arms, forgetting, temperature, robustness.metrics)
+    rows = predictions(row_hashes(inputs.test, problem), arms["transfer"], arms["scratch"], temperature)
+    return Measured(arms["transfer"], metrics, robustness, rows)
+
+
+def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
+    """Measure what is asked of corruptions, shift sets and groups."""
+    rows, test = inputs.target.evaluation.robustness_rows, inputs.test
+    found = measure_corruptions(probes, arms, test, rows, report) if rows else unmeasured(probes.draws)
+    for name, shift in inputs.shifts.items():
+        found.add(measure_shift(probes, name, shift.splits["test"]))
+        report(f"shift set {name}")
+    groups = test["group"].to_pylist() if "group" in test.column_names else None
+    found.add(measure_groups(arms, groups, probes.draws))
+    return found
 
 
 def _package(folder: Path, inputs: Inputs, found: Measured) -> str:
@@ -131,6 +180,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         confusion=count_confusions(truth, calibrated),
         reliability=(reliability(plain, truth), reliability(calibrated, truth)),
         mistakes=worst_mistakes(inputs.test, calibrated, labels, inputs.problem),
+        robustness=found.robustness.points,
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
     )
@@ -139,10 +189,12 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
 def _lineage(inputs: Inputs, metrics: Mapping[str, Any]) -> list[Fact]:
     source, made = _read_json(inputs.source / "source.json"), _read_json(inputs.run / MANIFEST)
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    asked = inputs.target.evaluation.shifts
     return [
         Fact("source data", inputs.target.source, source["dataset"]),
         Fact("source weights", str(inputs.source), source["digest"]),
         Fact("target data", inputs.target.data.path, inputs.dataset.fingerprint),
+        *(Fact(f"shift set {name}", asked[name].path, rows.fingerprint) for name, rows in inputs.shifts.items()),
         Fact("data checks", str(CHECKS / inputs.name), sha256(CHECKS / inputs.name / MANIFEST)),
         Fact("study", f"{inputs.run}, {made['written']}, {inputs.study['device']}", sha256(inputs.run / MANIFEST)),
         Fact("seeds", ", ".join(map(str, inputs.study["seeds"]))),

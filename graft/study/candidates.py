@@ -16,7 +16,7 @@ class Candidate:
     """What could be trained on the target; its trials differ by seed and fold only."""
 
     role: str
-    """`candidate`, or `control` for the same network from random weights."""
+    """`candidate`, `control` for the same network from random weights, or `source` for the untouched source."""
     strategy: str
     learning_rate: float
     legs: tuple[Leg, ...]
@@ -49,11 +49,11 @@ def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tu
             notes.append(f"{name} trains the same layers as {twin} on this network and was not tried twice")
             continue
         seen[legs, strategy.blend] = name
-        candidates += [_candidate("candidate", name, rate, legs, model) for rate in study.learning_rates]
+        candidates += [make_candidate("candidate", name, rate, legs, model) for rate in study.learning_rates]
     if not candidates:
         raise CatalogError("no strategy of this study can be tried", notes, "Add one under `study.strategies`.")
     legs = resolve(find_strategy("scratch"), groups, study.budget_steps)
-    candidates += [_candidate("control", "scratch", rate, legs, model) for rate in study.learning_rates]
+    candidates += [make_candidate("control", "scratch", rate, legs, model) for rate in study.learning_rates]
     return candidates, notes
 
 
@@ -68,7 +68,8 @@ def _unfit(name: str, study: Study, model: Any, groups: Sequence[str]) -> str | 
     return None
 
 
-def _candidate(role: str, strategy: str, rate: float, legs: tuple[Leg, ...], model: Any) -> Candidate:
+def make_candidate(role: str, strategy: str, rate: float, legs: tuple[Leg, ...], model: Any) -> Candidate:
+    """Return a candidate with what it trains counted."""
     trained = [group.name for group in layer_groups(model) if any(group.name in leg.groups for leg in legs)]
     parameters = max(count_trained(model, leg) for leg in legs) + count_adapters(model, legs[0].rank)
     return Candidate(role, strategy, rate, legs, find_strategy(strategy).blend, tuple(trained), parameters)

@@ -1,4 +1,4 @@
-"""The study: compare the candidates inside the labelled budget, then train the winner and the control on all of it."""
+"""The study: compare the candidates inside the labelled budget, then train winner, control and probe on all of it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from graft.catalog import Data
 from graft.strategies import find_strategy
 from graft.study.candidates import Candidate, make_candidates
 from graft.study.folds import Selection, choose_selection, split
+from graft.study.probe import choose_probe
 from graft.study.proposal import propose_block
 from graft.study.selection import Standing, select
 from graft.study.trial import Bench, Outcome, run_final, run_trial
@@ -26,6 +27,8 @@ class StudyResult:
     """The candidates, the winner first."""
     control: list[Standing]
     """The control's learning rates, the chosen one first."""
+    probe: tuple[Candidate, int]
+    """The untouched source under a new head, and the steps to train it for."""
     selection: Selection
     notes: list[str]
     outcomes: list[Outcome] = field(default_factory=list)
@@ -35,11 +38,17 @@ class StudyResult:
         """The chosen candidate."""
         return self.standings[0]
 
+    @property
+    def probe_is_winner(self) -> bool:
+        """Whether the winner adapts nothing below the head: then its models are the untouched source's, too."""
+        probe, winner = self.probe[0], self.winner.candidate
+        return (probe.legs, probe.learning_rate) == (winner.legs, winner.learning_rate)
+
 
 def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection) -> int:
     """Return the optimizer steps that a study takes at most, final models included."""
     folds = 1 if selection.single else selection.folds
-    return bench.study.budget_steps * bench.study.seeds * (len(candidates) * folds + 2)
+    return bench.study.budget_steps * bench.study.seeds * (len(candidates) * folds + 3)
 
 
 def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], list[str], Selection]:
@@ -70,19 +79,28 @@ def search(
     higher = bench.problem.higher_is_better
     standings = select({one: rows for one, rows in outcomes.items() if one.role == "candidate"}, higher)
     control = select({one: rows for one, rows in outcomes.items() if one.role == "control"}, higher)
-    return StudyResult(standings, control, selection, notes, [row for rows in outcomes.values() for row in rows])
+    trials = [row for rows in outcomes.values() for row in rows]
+    return StudyResult(standings, control, choose_probe(bench, standings), selection, notes, trials)
 
 
 def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[tuple[str, int, Any]]:
-    """Yield (`winner` or `control`, seed, model) trained on the whole labelled budget, with each seed."""
+    """Yield (role, seed, model) trained on the whole labelled budget, with each seed.
+
+    Roles are `winner`, `control` and `source`, the last only where its models are not the winner's.
+    """
     done = bench.study.budget_steps * len(result.outcomes)
-    for role, standing in (("winner", result.winner), ("control", result.control[0])):
+    winner, control = result.winner, result.control[0]
+    finals = [("winner", winner.candidate, winner.steps), ("control", control.candidate, control.steps)]
+    finals += [] if result.probe_is_winner else [("source", *result.probe)]
+    for role, candidate, steps in finals:
         for seed in range(bench.study.seeds):
-            label = f"{role} {standing.candidate.strategy} seed {seed}"
-            model, outcome = run_final(bench, standing.candidate, seed, standing.steps, _shifted(report, done, label))
+            label = f"{role} {candidate.strategy} seed {seed}"
+            model, outcome = run_final(bench, candidate, seed, steps, _shifted(report, done, label))
             result.outcomes.append(outcome)
             done += bench.study.budget_steps
             yield role, seed, model
+    if result.probe_is_winner:
+        report(done + bench.study.budget_steps * bench.study.seeds, "source: the winner's models")
 
 
 def _shifted(report: Report, done: int, label: str) -> Report:

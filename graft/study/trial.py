@@ -90,7 +90,8 @@ def run_final(
     bench: Bench, candidate: Candidate, seed: int, steps: int, report: Callable[[int, str], None]
 ) -> tuple[Any, Outcome]:
     """Return the model trained on the whole budget for `steps`, the schedule laid out as in the trials."""
-    candidate = replace(candidate, role={"candidate": "final-winner", "control": "final-control"}[candidate.role])
+    roles = {"candidate": "final-winner", "control": "final-control", "source": "final-source"}
+    candidate = replace(candidate, role=roles[candidate.role])
     path = bench.folder / _name(candidate, seed)
     return _train(bench, candidate, seed, path, bench.examples, None, None, steps, report)
 

@@ -1,5 +1,6 @@
 """The tables of the documentation that the code can write itself; `python -m tests.docs.tables` renews them."""
 
+import inspect
 import re
 import types
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 from graft import catalog
 from graft.catalog import Checks, Section
 from graft.checks.suites import rules
+from graft.corruptions import FAMILIES
 from graft.problems import PROBLEMS
 from graft.settings import Settings
 from graft.strategies import STRATEGIES
@@ -20,7 +22,7 @@ from graft.transferability import SCORES
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 MARKED = re.compile(r"<!-- table: ([\w-]+) -->\n(.*?)<!-- end -->", re.DOTALL)
-SECTIONS = ("Source", "Target", "Data", "Checks", "Backbone", "Pretraining", "Study", "Gates")
+SECTIONS = ("Source", "Target", "Data", "Checks", "Backbone", "Pretraining", "Study", "Evaluation", "Shift", "Gates")
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", dict: "mapping"}
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
@@ -67,6 +69,8 @@ def kind(annotation: Any) -> str:
         return " or ".join(kind(part) for part in inside)
     if origin is tuple:
         return f"list of {kind(inside[0])}"
+    if origin is dict and issubclass(inside[1], BaseModel):
+        return f"mapping of names to {kind(inside[1])}"
     return WORDS[origin or annotation]
 
 
@@ -102,6 +106,16 @@ def scores() -> str:
     return table(("score", "what it is", "values", "undefined for", "source"), rows)
 
 
+def corruptions() -> str:
+    """Return every corruption with what it does."""
+    rows = [
+        (f"`{name}`", modality, inspect.getdoc(corruption) or "")
+        for modality, family in FAMILIES.items()
+        for name, corruption in family.members.items()
+    ]
+    return table(("corruption", "input", "what it does"), rows)
+
+
 def problems() -> str:
     """Return every problem with its columns and headline metric."""
     return table(
@@ -133,6 +147,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **{name: (lambda name=name: section(getattr(catalog, name))) for name in SECTIONS},
     "environment": environment,
     "strategies": strategies,
+    "corruptions": corruptions,
     "problems": problems,
     "scores": scores,
     "expectations": expectations,

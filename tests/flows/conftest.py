@@ -21,11 +21,13 @@ targets:
     problem: text-classification
     data: {path: data/moods.csv}
     study: {}
+    evaluation: {}
   tones:
     source: words
     problem: text-classification
     data: {path: data/tones.csv}
     study: {}
+    evaluation: {}
 # the end
 """
 

@@ -17,6 +17,7 @@ targets:
     problem: image-classification
     data: {path: data/small}
     study: {}
+    evaluation: {}
 """
 
 
@@ -30,9 +31,10 @@ def read(tmp_path):
     return go
 
 
-def test_a_target_of_four_lines_works(read):
+def test_a_target_of_five_lines_works(read):
     target = read(GOOD).target("small")
     assert target.study.seeds == 3
+    assert target.evaluation.robustness_rows == 500
     assert target.gates.verdicts == ("helps",)
 
 
@@ -49,6 +51,15 @@ def test_the_bundled_catalogue_is_valid():
         ("    study: {}\n", "", r"targets\.small\.study: missing; write `study: \{\}`"),
         ("data: {path: data/small}", "data: data/small", r"write `data: \{path: data/small\}`"),
         ("data: {path: data/small}", "data: {path: x, labels_per_class: 0}", "labels_per_class: .*greater than"),
+        ("    evaluation: {}\n", "", r"targets\.small\.evaluation: missing; write `evaluation: \{\}`"),
+        ("evaluation: {}", "evaluation: {robustness_rows: -1}", "robustness_rows: .*greater than or equal to 0"),
+        ("evaluation: {}", "evaluation: {shifts: {New York: {path: x}}}", r"shifts\.New York: a name is lower-case"),
+        ("evaluation: {}", "evaluation: {shifts: {a: {pat: x}}}", r"shifts\.a\.pat: unknown key; did you mean 'path'"),
+        (
+            "evaluation: {}",
+            "evaluation: {}\n    shifts: {}",
+            r"shifts: unknown key here; it belongs under 'evaluation:'",
+        ),
         ("study: {}", "study: {strategies: [fulll]}", "unknown strategy 'fulll'; did you mean 'full'?"),
         ("study: {}", "study: {strategies: [scratch]}", "unknown strategy 'scratch'"),
         ("study: {}", "study: {sedes: 3}", r"study\.sedes: unknown key; did you mean 'seeds'\?"),

@@ -97,6 +97,7 @@ CATALOG = Catalog.model_validate(
                 "problem": "image-classification",
                 "data": {"path": "data/own"},
                 "study": {},
+                "evaluation": {},
             }
         },
     }

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.evaluation.bootstrap import Interval, compare
+from graft.evaluation.bootstrap import Interval, compare, estimate
 
 
 def test_interval_covers_the_true_gain_about_as_often_as_it_claims() -> None:
@@ -15,6 +15,13 @@ def test_interval_covers_the_true_gain_about_as_often_as_it_claims() -> None:
         gain = compare(ours, theirs, resamples=400, seed=run).gain
         covered += gain.low <= 0.08 <= gain.high  # (0.8 - 0.7) x (1 - 2 x 0.1)
     assert 0.90 <= covered / runs <= 0.99
+
+
+def test_one_model_alone_has_the_interval_it_has_beside_another() -> None:
+    rng = np.random.default_rng(2)
+    scores = rng.random((3, 200)) < 0.7
+    assert estimate(scores, seed=4) == compare(scores, scores, seed=4).ours
+    assert estimate(scores).low < scores.mean() == estimate(scores).value < estimate(scores).high
 
 
 def test_pairing_narrows_the_interval_of_models_that_err_on_the_same_examples() -> None:

@@ -3,6 +3,7 @@ import pytest
 
 from graft.evaluation.calibration import (
     TEMPERATURES,
+    brier_score,
     expected_calibration_error,
     fit_temperature,
     reliability,
@@ -14,6 +15,15 @@ def test_ece_equals_the_sum_done_by_hand() -> None:
     # two bins: confidence 0.9 with 1 of 2 right (gap 0.4), confidence 0.6 with 2 of 2 right (gap 0.4)
     probabilities = [[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]]
     assert expected_calibration_error(probabilities, [0, 1, 0, 1]) == pytest.approx(0.4)
+
+
+def test_brier_is_the_squared_distance_done_by_hand() -> None:
+    assert brier_score([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], [0, 1]) == pytest.approx(
+        ((0.09 + 0.04 + 0.01) + (0.01 + 0.81 + 0.64)) / 2
+    )
+    assert brier_score([[0.7, 0.3], [0.4, 0.6]], [0, 0]) == pytest.approx((2 * 0.09 + 2 * 0.36) / 2)  # two classes, too
+    assert brier_score([[1.0, 0, 0], [0, 1.0, 0]], [0, 1]) == 0  # a label that no row has
+    assert brier_score([[1.0, 0], [1.0, 0]], [1, 1]) == 2
 
 
 def test_ece_is_what_the_reliability_bins_show() -> None:

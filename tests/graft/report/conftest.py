@@ -7,8 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from graft.corruptions import SEVERITIES
+from graft.evaluation.bootstrap import Interval
 from graft.evaluation.calibration import reliability, softmax
 from graft.evaluation.cost import summarise
+from graft.evaluation.points import Point
 from graft.problems import PROBLEMS
 from graft.report.evidence import Evidence, Fact, count_confusions, worst_mistakes
 
@@ -43,6 +46,7 @@ def evidence(modality: str = "image", classes: int = 4, verdict: str = "helps") 
         confusion=count_confusions(truth, probabilities),
         reliability=(reliability(softmax(3 * np.log(probabilities)), truth), reliability(probabilities, truth)),
         mistakes=worst_mistakes(table, probabilities, labels, PROBLEMS[f"{modality}-classification"]),
+        robustness=list(_points(modality)),
         checks={
             "expectations": [
                 _expectation("No test row occurs in train", "error", True, 0.0, "≤ 0", 0),
@@ -83,9 +87,39 @@ def _metrics(modality: str, verdict: str) -> dict[str, Any]:
         "source_metric": source, "source_before": 3.412 if source == "loss" else 0.987,
         "source_after": 3.925 if source == "loss" else 0.903, "forgetting": 0.513 if source == "loss" else 0.084,
         "ece": 0.071, "ece_calibrated": 0.038, "temperature": 1.31, "trials": 105, "seconds": 83.4,
+        "brier": 0.164, "brier_calibrated": 0.151,
+        **_spreads(source_probe=0.861, gain_over_source=0.043),
+        **_spreads(robustness=0.713, robustness_scratch=0.702, robustness_source=0.690),
+        **_spreads(robustness_gain=0.011, robustness_gain_over_source=0.023),
+        "robustness_rows": 500, "robustness_clean": 0.9, "robustness_clean_scratch": 0.84,
+        **_spreads(shift_photos=0.655, shift_photos_scratch=0.54, shift_photos_source=0.61),
+        **_spreads(shift_photos_gain=0.115, shift_photos_gain_over_source=0.045), "shift_photos_rows": 320,
+        "groups": 3,
+        **_spreads(worst_group=0.613, worst_group_scratch=0.488, worst_group_source=0.555),
+        "worst_group_name": "<b>", "worst_group_scratch_name": "c", "worst_group_source_name": "c",
+        "worst_group_rows": 31, "worst_group_scratch_rows": 45, "worst_group_source_rows": 45,
         "labels_per_class": 5, "train_rows": 20, "test_rows": 699, "dataset": "91bc" * 16,
         "seeds": [0, 1, 2], "seed": 0, "package": "77aa" * 16,
     }  # fmt: skip
+
+
+def _spreads(**values: float) -> dict[str, float]:
+    ends = {"": 0.0, "_low": -0.02, "_high": 0.02}
+    return {f"{name}{end}": value + shift for name, value in values.items() for end, shift in ends.items()}
+
+
+def _points(modality: str) -> Iterator[Point]:
+    """Transfer falls faster than scratch under contrast and typos, and stays ahead under everything else."""
+    for arm, start in (("transfer", 0.90), ("scratch", 0.84), ("source", 0.86)):
+        yield Point(arm, "corruption", "none", 0, 500, Interval(start, start - 0.02, start + 0.02))
+        for name in PROBLEMS[f"{modality}-classification"].corruptions:
+            slope = 0.09 if arm == "transfer" and name in ("contrast", "typos") else 0.02
+            for severity in SEVERITIES:
+                score = start - slope * severity
+                yield Point(arm, "corruption", name, severity, 500, Interval(score, score - 0.03, score + 0.03))
+        yield Point(arm, "shift", "photos", None, 320, Interval(start - 0.25, start - 0.3, start - 0.2))
+        for group in ("a", "<b>", "c"):
+            yield Point(arm, "group", group, None, 40, Interval(start - 0.2, start - 0.3, start - 0.1))
 
 
 def _study(modality: str, labels: list[str]) -> dict[str, Any]:

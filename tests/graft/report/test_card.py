@@ -20,3 +20,11 @@ def test_a_label_cannot_break_out_of_its_line() -> None:
     given = evidence()
     card = render_card({**given.study, "labels": ["a\n# heading", "b`c", "**d**"]}, given.metrics)
     assert "`a # heading`, `b'c`, `**d**`" in card
+
+
+def test_what_was_measured_beside_the_test_rows_is_told() -> None:
+    given = evidence()
+    card = render_card(given.study, given.metrics)
+    assert "- Corrupted test rows, mean over every corruption and severity: 71.3" in card
+    assert "- Shift set photos (320 rows): 65.5" in card
+    assert "Corrupted" not in render_card(given.study, {**given.metrics, "robustness": None})

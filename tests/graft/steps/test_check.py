@@ -2,10 +2,12 @@ import json
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 from graft.catalog import Catalog
 from graft.errors import CheckFailed, CheckpointError
+from graft.manifest import sha256
 from graft.steps.check import run_source, run_target
 from tests.graft.checks.conftest import noise
 
@@ -21,7 +23,7 @@ def catalog(tmp_path, monkeypatch):
     problem = "text-classification"
     source = {"problem": problem, "data": {"path": "source.csv"}, "backbone": {"config": {"model_type": "bert"}}}
     data = {"path": "target.csv", "labels_per_class": 5}
-    target = {"source": "base", "problem": problem, "data": data, "study": {}}
+    target = {"source": "base", "problem": problem, "data": data, "study": {}, "evaluation": {}}
     return Catalog.model_validate({"sources": {"base": source}, "targets": {"small": target}})
 
 
@@ -100,6 +102,74 @@ def test_warnings_are_told_and_do_not_stop(catalog, tmp_path, caplog):
     run_source("base", catalog)
     assert "repeat another of their split" in caplog.text
     assert json.loads((tmp_path / "checks/sources/base/check.json").read_text())["warnings"] >= 1
+
+
+def with_shifts(catalog, **shifts):
+    """Return the catalogue with shift sets for its target, given as names with paths."""
+    target = catalog.targets["small"].model_dump()
+    target["evaluation"] = {"shifts": {name: {"path": path} for name, path in shifts.items()}}
+    return Catalog.model_validate({**catalog.model_dump(), "targets": {"small": target}})
+
+
+def write_rows(path, rows):
+    path.write_text("\n".join(["text,label", *rows]))
+
+
+def test_shift_sets_are_checked_and_leave_what_training_depends_on_as_it_was(catalog, tmp_path):
+    run_source("base", catalog)
+    run_target("small", catalog)
+    before = (tmp_path / "checks/targets/small/check.json").read_bytes()
+    assert json.loads((tmp_path / "checks/shifts/small/shifts.json").read_text()) == {}
+    write_rows(tmp_path / "elsewhere.csv", ["a sentence from elsewhere,x", "and another one,x"])
+    run_target("small", with_shifts(catalog, elsewhere="elsewhere.csv"))
+    assert (tmp_path / "checks/targets/small/check.json").read_bytes() == before
+    found = json.loads((tmp_path / "checks/shifts/small/shifts.json").read_text())["elsewhere"]
+    assert (found["rows"], found["path"]) == (2, "elsewhere.csv")
+    assert found["files"] == sha256(tmp_path / "elsewhere.csv")
+
+
+def test_everything_that_is_wrong_with_shift_sets_is_said_at_once_and_before_training(catalog, tmp_path):
+    run_source("base", catalog)
+    run_target("small", catalog)
+    trained = pq.read_table(tmp_path / "checks/targets/small/rows.parquet", columns=["split", "row"]).to_pylist()
+    number = next(row["row"] for row in trained if row["split"] == "train") - 1
+    write_rows(tmp_path / "others.csv", ["new words,x", "more words,z", "the last words,z"])
+    write_rows(tmp_path / "seen.csv", [f"a sentence of the target {number},{'xy'[number % 2]}", "unseen words,x"])
+    write_rows(tmp_path / "source-rows.csv", ["a sentence of the source 3,x", "unseen words,x"])
+    with pytest.raises(CheckFailed) as error:
+        run_target(
+            "small", with_shifts(catalog, others="others.csv", seen="seen.csv", old="source-rows.csv", gone="no.csv")
+        )
+    message = str(error.value)
+    assert "4 problem(s) with its shift sets" in message
+    assert "shift set 'others': others.csv: 1 label(s) that the target does not have" in message
+    assert "'z' in 2 row(s), the first is others.csv, row 2" in message
+    assert "shift set 'seen': 1 of 2 rows were trained on (expected ≤ 0)" in message
+    assert f"seen.csv, row 1: equals the training row target.csv, row {number + 1}" in message
+    assert "source-rows.csv, row 1: equals the source's training row source.csv, row 4" in message
+    assert "shift set 'gone': no.csv: no such file or folder" in message
+    assert (tmp_path / ".graft/failed-checks/targets/small/check.html").is_file()
+
+
+def test_failed_expectations_and_shift_sets_are_one_message(catalog, tmp_path):
+    source = (tmp_path / "source.csv").read_text()
+    write_rows(tmp_path / "others.csv", ["new words,z"])
+    (tmp_path / "target.csv").write_text(source.replace(",a", ",x").replace(",b", ",y"))
+    run_source("base", catalog)
+    with pytest.raises(CheckFailed, match=r"1 of \d+ expectations failed, 1 problem\(s\) with its shift sets") as error:
+        run_target("small", with_shifts(catalog, others="others.csv"))
+    assert "occur in the source's training data: 30 row(s)" in str(error.value)
+    assert "'z' in 1 row(s)" in str(error.value)
+    assert not (tmp_path / "checks/targets").exists()
+    assert not (tmp_path / "checks/shifts").exists()
+
+
+def test_a_share_of_trained_rows_that_the_thresholds_allow_is_allowed_in_a_shift_set(catalog, tmp_path):
+    run_source("base", catalog)
+    write_rows(tmp_path / "source-rows.csv", ["a sentence of the source 3,x", "unseen words,x"])
+    asked = with_shifts(catalog, old="source-rows.csv").model_dump()
+    asked["targets"]["small"]["data"]["checks"] = {"max_contaminated_share": 0.5}
+    run_target("small", Catalog.model_validate(asked))
 
 
 def test_a_target_needs_its_source_checked_first(catalog):

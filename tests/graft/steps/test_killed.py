@@ -32,6 +32,7 @@ targets:
     problem: image-classification
     data: {{path: data/t, labels_per_class: 4}}
     study: {{strategies: [top-1, lp-ft], seeds: 2, folds: 2, budget_steps: 12, batch_size: 4}}
+    evaluation: {{}}
 """
 
 

@@ -54,6 +54,7 @@ def catalog(**gates):
         "problem": "text-classification",
         "data": data,
         "study": {"resamples": 300},
+        "evaluation": {},
         "gates": gates,
     }
     source = {"problem": "masked-language-modelling", "data": data, "backbone": {"config": BERT}}

@@ -5,13 +5,14 @@ import pyarrow as pa
 import pytest
 import torch
 
-from graft.backbones import build, renew_head
+from graft.backbones import build, layer_groups, renew_head
 from graft.catalog import Data, Study
 from graft.errors import CatalogError
 from graft.problems import PROBLEMS
 from graft.study import Bench, count_steps, plan, proposal, search, train_finals
 from graft.study.candidates import make_candidates
 from graft.study.folds import choose_selection, split
+from graft.study.probe import choose_probe
 from graft.study.proposal import propose_block
 from graft.study.selection import select
 from graft.study.trial import Outcome
@@ -51,12 +52,45 @@ def run(bench):
     return result, finals, steps, count_steps(bench, candidates, selection)
 
 
-def test_a_study_trains_winner_and_control_with_every_seed(bench):
+def test_a_study_trains_winner_control_and_untouched_source_with_every_seed(bench):
     result, finals, steps, total = run(bench)
-    assert set(finals) == {(role, seed) for role in ("winner", "control") for seed in (0, 1)}
-    assert len(result.outcomes) == 3 * 2 * 3 + 4  # candidates and control, by seed and fold; then the finals
+    assert result.winner.candidate.strategy == "full"
+    assert set(finals) == {(role, seed) for role in ("winner", "control", "source") for seed in (0, 1)}
+    assert len(result.outcomes) == 3 * 2 * 3 + 6  # candidates and control, by seed and fold; then the finals
     assert steps[-1] == total
     assert sorted(steps) == steps
+
+
+@pytest.mark.parametrize("tried", [("linear-probe", "full"), ("full",)])
+def test_the_untouched_source_keeps_every_weight_below_its_head(bench, tried):
+    _, finals, _, _ = run(replace(bench, study=STUDY.model_copy(update={"strategies": tried})))
+    before = bench.source.state_dict()
+    for seed in (0, 1):
+        model = finals["source", seed]
+        head = layer_groups(model)[-1]
+        after = {name: value for name, value in model.state_dict().items() if not head.owns(name)}
+        assert all(torch.equal(value, before[name]) for name, value in after.items())
+        assert not torch.equal(model.classifier[1].weight, finals["winner", seed].classifier[1].weight)
+
+
+def test_a_linear_probe_that_wins_is_not_trained_twice(bench):
+    study = STUDY.model_copy(update={"strategies": ("linear-probe",), "learning_rates": (1e-3, 1e-2)})
+    result, finals, steps, total = run(replace(bench, study=study))
+    assert result.probe_is_winner
+    assert {role for role, _ in finals} == {"winner", "control"}
+    assert steps[-1] == total
+
+
+def test_the_untouched_source_has_the_best_learning_rate_that_was_tried_or_else_the_first(bench):
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
+    study = STUDY.model_copy(update={"learning_rates": (1e-3, 1e-2)})
+    probe = make_candidates(study, model)[0][:2]
+    full = make_candidates(study, model)[0][2:4]
+    standings = select({full[0]: outcomes(0.9, 0.91), probe[0]: outcomes(0.4, 0.5), probe[1]: outcomes(0.6, 0.7)}, True)
+    candidate, steps = choose_probe(replace(bench, study=study), standings)
+    assert (candidate.role, candidate.strategy, candidate.learning_rate, steps) == ("source", "linear-probe", 1e-2, 10)
+    candidate, steps = choose_probe(replace(bench, study=study), standings[:1])
+    assert (candidate.strategy, candidate.learning_rate, steps) == ("linear-probe", 1e-3, 4)
 
 
 def test_a_study_cut_off_between_trials_ends_the_same(bench, tmp_path):

@@ -14,16 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.backbones import layer_groups, load, load_processor, renew_head, save
-from graft.catalog import Catalog
+from graft.catalog import Catalog, Study
 from graft.manifest import digest, verify_manifest, whole_folder
-from graft.problems import PROBLEMS
+from graft.problems import PROBLEMS, Problem
+from graft.problems.problem import Examples
 from graft.problems.tokens import describe_tokens
 from graft.progress import Progress
 from graft.reading import Dataset, read, row_hashes
 from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
+from graft.study.caching import with_prefix
 from graft.study.selection import Standing
 from graft.training import describe_device
+from graft.training.batches import group_by_length
 from graft.transferability.boundaries import score_checkpoint, split_values
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ def run(name: str, catalog: Catalog) -> None:
     train = dataset.splits["train"]
     scores, undefined = _score(bench, source)
     candidates, notes, selection = plan(bench, train, target.data)
+    bench = with_prefix(bench, candidates, name)
     notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
     with (
         Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
@@ -95,10 +99,15 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
         processor=processor,
         source=load(source, problem, dataset.labels),
         labels=dataset.labels,
-        examples=problem.encode(dataset.splits["train"], processor),
+        examples=_examples(problem, dataset.splits["train"], processor, target.study),
         study=target.study,
         folder=work / key,
     )
+
+
+def _examples(problem: Problem, rows: pa.Table, processor: Any, study: Study) -> Examples:
+    examples = problem.encode(rows, processor)
+    return group_by_length(examples, study.batch_size) if problem.modality == "text" else examples
 
 
 def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:

@@ -70,7 +70,7 @@ def layers(
 
 @app.command(epilog="Examples: graft rank digits and graft rank digits --json")
 def rank(target: Annotated[str, typer.Argument(help="A target of params.yaml.")], as_json: Json = False) -> None:
-    """Rank the pretrained sources for a target by cheap scores; nothing is trained, no test row is read."""
+    """Rank the pretrained sources for a target by cheap scores; nothing is trained, its test rows are not used."""
     from flows.commands.rank import rank
 
     rank(target, as_json)

@@ -1,4 +1,4 @@
-"""Rank the catalogue's sources for a target by cheap scores on its labelled rows; test rows are never looked at."""
+"""Rank the catalogue's sources for a target by cheap scores on its labelled rows; its test rows are never looked at."""
 
 from __future__ import annotations
 

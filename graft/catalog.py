@@ -146,6 +146,8 @@ class Study(Optimization):
     """Optimizer steps of one trial."""
     batch_size: int = Field(16, ge=1)
     """Rows per optimizer step."""
+    halving: int = Field(2, ge=1)
+    """After each seed one candidate in this many goes on, and all that could still be chosen; 1 drops none."""
     folds: int = Field(5, ge=2)
     """Folds of the selection where labels are few."""
     few_labels: int = Field(50, ge=0)

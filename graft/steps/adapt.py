@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from graft.reading import Dataset, read, row_hashes
 from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
 from graft.study.caching import with_prefix
+from graft.study.candidates import Candidate
 from graft.study.selection import Standing
 from graft.training import describe_device
 from graft.training.batches import group_by_length
@@ -43,6 +44,8 @@ TRIAL_COLUMNS = (
     "seconds",
     "trained_parameters",
     "peak_memory_bytes",
+    "decision",
+    "why",
 )
 CURVE_COLUMNS = (*TRIAL_COLUMNS[:5], "step", "train_loss", "validation_loss", "validation_metric")
 
@@ -122,17 +125,29 @@ def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]
 
 
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:
-    rows = [asdict(outcome) for outcome in result.outcomes]
+    why = {_key(one.candidate): (one.kept, one.reason) for one in (*result.standings, *result.control)}
+    rows = [asdict(outcome) | _decision(outcome, why) for outcome in result.outcomes]
     _write_csv(folder / "trials.csv", TRIAL_COLUMNS, rows)
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
     pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
 
 
+def _key(of: Candidate | Outcome) -> tuple[str, str, float]:
+    return of.role, of.strategy, of.learning_rate
+
+
+def _decision(outcome: Outcome, why: Mapping[tuple[str, str, float], tuple[bool, str]]) -> dict[str, str]:
+    """Return what the search decided about a trial's candidate, and why; final models are not compared."""
+    if outcome.role not in ("candidate", "control"):
+        return {"decision": "final", "why": "trained on the whole labelled budget"}
+    kept, reason = why[_key(outcome)]
+    return {"decision": "chosen" if kept else "dropped" if reason.startswith("dropped") else "compared", "why": reason}
+
+
 def _held_predictions(outcomes: Iterable[Outcome], winner: Standing) -> pa.Table:
     """Return the winner's predictions on rows held out of its training; what temperature may be fitted on."""
-    key = ("candidate", winner.candidate.strategy, winner.candidate.learning_rate)
-    mine = [outcome for outcome in outcomes if (outcome.role, outcome.strategy, outcome.learning_rate) == key]
+    mine = [outcome for outcome in outcomes if _key(outcome) == _key(winner.candidate)]
     return pa.table(
         {
             "seed": pa.array([one.seed for one in mine for _ in one.validation_labels], pa.int64()),

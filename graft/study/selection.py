@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from graft.study.candidates import Candidate
 from graft.study.trial import Outcome
+
+
+@dataclass(frozen=True)
+class Score:
+    """A candidate's mean over its trials and the standard error of that mean, 0 for a single trial."""
+
+    mean: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -21,32 +30,42 @@ class Standing:
     steps: int
     """Median of the steps its trials kept: what the final models train for."""
     kept: bool
+    """Whether it was chosen."""
     reason: str
 
 
-def select(outcomes: Mapping[Candidate, Sequence[Outcome]], higher_is_better: bool) -> list[Standing]:
-    """Return the standings, the chosen one first.
+def mean_and_error(outcomes: Sequence[Outcome]) -> Score:
+    """Return the mean of the trials' metric and its standard error."""
+    values = np.array([outcome.metric for outcome in outcomes])
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+    return Score(float(values.mean()), error)
+
+
+def select(
+    outcomes: Mapping[Candidate, Sequence[Outcome]],
+    higher_is_better: bool,
+    dropped: Mapping[Candidate, str] = MappingProxyType({}),
+) -> list[Standing]:
+    """Return the standings, the chosen one first and those that were `dropped`, with their reasons, last.
 
     The one-standard-error rule (Breiman et al. 1984, section 3.4.3): with few labels the differences between
     candidates are mostly noise, and then fewer trained weights are the safer choice.
     """
     sign = 1.0 if higher_is_better else -1.0
-    scores = {one: np.array([outcome.metric for outcome in outcomes[one]]) for one in outcomes}
-    means = {one: float(values.mean()) for one, values in scores.items()}
-    errors = {
-        one: float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-        for one, values in scores.items()
-    }
-    best = max(scores, key=lambda one: (sign * means[one], -one.cost))
-    within = [one for one in scores if sign * (means[best] - means[one]) <= errors[best]]
+    scores = {one: mean_and_error(rows) for one, rows in outcomes.items()}
+    means = {one: score.mean for one, score in scores.items()}
+    errors = {one: score.error for one, score in scores.items()}
+    running = [one for one in scores if one not in dropped]
+    best = max(running, key=lambda one: (sign * means[one], -one.cost))
+    within = [one for one in running if sign * (means[best] - means[one]) <= errors[best]]
     chosen = min(within, key=lambda one: (one.cost, -sign * means[one]))
 
     def standing(one: Candidate) -> Standing:
         steps = int(np.median([outcome.steps for outcome in outcomes[one]]))
-        reason = _reason(one, chosen, best, within, means, errors)
-        return Standing(one, means[one], errors[one], len(scores[one]), steps, one is chosen, reason)
+        reason = dropped.get(one) or _reason(one, chosen, best, within, means, errors)
+        return Standing(one, means[one], errors[one], len(outcomes[one]), steps, one is chosen, reason)
 
-    others = sorted((one for one in scores if one is not chosen), key=lambda one: -sign * means[one])
+    others = sorted((one for one in scores if one is not chosen), key=lambda one: (one in dropped, -sign * means[one]))
     return [standing(one) for one in (chosen, *others)]
 
 

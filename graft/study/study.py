@@ -1,6 +1,7 @@
 """The study: compare the candidates inside the labelled budget, then train winner, control and probe on all of it."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +12,13 @@ from graft.catalog import Data
 from graft.strategies import find_strategy
 from graft.study.candidates import Candidate, make_candidates
 from graft.study.folds import Selection, choose_selection, split
+from graft.study.halving import drop
 from graft.study.probe import choose_probe
 from graft.study.proposal import propose_block
 from graft.study.selection import Standing, select
 from graft.study.trial import Bench, Outcome, run_final, run_trial
 
+log = logging.getLogger(__name__)
 Report = Callable[[int, str], None]
 
 
@@ -66,21 +69,43 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
 def search(
     bench: Bench, train: pa.Table, candidates: list[Candidate], notes: list[str], selection: Selection, report: Report
 ) -> StudyResult:
-    """Run every trial and select; the control is treated like the candidates."""
+    """Run the trials seed by seed, halve the candidates between seeds, and select; the control is treated alike."""
     outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
-    done = 0
-    for candidate in candidates:
-        for seed in range(bench.study.seeds):
+    dropped: dict[Candidate, str] = {}
+    folds = 1 if selection.single else selection.folds
+    done, trial = 0, bench.study.budget_steps
+    for seed in range(bench.study.seeds):
+        for candidate in (one for one in candidates if one not in dropped):
             for fold in split(train, selection, seed):
                 label = f"{candidate.strategy} seed {seed} fold {fold.number}"
-                outcome = run_trial(bench, candidate, seed, fold, _shifted(report, done, label))
-                outcomes[candidate].append(outcome)
-                done += bench.study.budget_steps
-    higher = bench.problem.higher_is_better
-    standings = select({one: rows for one, rows in outcomes.items() if one.role == "candidate"}, higher)
-    control = select({one: rows for one, rows in outcomes.items() if one.role == "control"}, higher)
+                outcomes[candidate].append(run_trial(bench, candidate, seed, fold, _shifted(report, done, label)))
+                done += trial
+        done += trial * folds * len(dropped)  # of the steps announced, those that are saved
+        if seed < bench.study.seeds - 1:
+            dropped |= _halve(bench, outcomes, dropped)
+    standings, control = (_rank(bench, outcomes, dropped, role) for role in ("candidate", "control"))
     trials = [row for rows in outcomes.values() for row in rows]
     return StudyResult(standings, control, choose_probe(bench, standings), selection, notes, trials)
+
+
+def _halve(
+    bench: Bench, outcomes: Mapping[Candidate, Sequence[Outcome]], dropped: Collection[Candidate]
+) -> dict[Candidate, str]:
+    """Return who goes no further, with the reasons: of the candidates and of the control's learning rates alike."""
+    found: dict[Candidate, str] = {}
+    for role in ("candidate", "control"):
+        running = {one: rows for one, rows in outcomes.items() if one.role == role and one not in dropped}
+        found |= drop(running, bench.study.halving, bench.problem.higher_is_better)
+    for candidate, reason in found.items():
+        log.info("%s at %g: %s", candidate.strategy, candidate.learning_rate, reason)
+    return found
+
+
+def _rank(
+    bench: Bench, outcomes: Mapping[Candidate, Sequence[Outcome]], dropped: Mapping[Candidate, str], role: str
+) -> list[Standing]:
+    mine = {one: rows for one, rows in outcomes.items() if one.role == role}
+    return select(mine, bench.problem.higher_is_better, dropped)
 
 
 def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[tuple[str, int, Any]]:
@@ -88,7 +113,9 @@ def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[
 
     Roles are `winner`, `control` and `source`, the last only where its models are not the winner's.
     """
-    done = bench.study.budget_steps * len(result.outcomes)
+    folds = 1 if result.selection.single else result.selection.folds
+    tried = len(result.standings) + len(result.control)
+    done = bench.study.budget_steps * bench.study.seeds * folds * tried
     winner, control = result.winner, result.control[0]
     finals = [("winner", winner.candidate, winner.steps), ("control", control.candidate, control.steps)]
     finals += [] if result.probe_is_winner else [("source", *result.probe)]

@@ -21,7 +21,7 @@ from tests.conftest import RESNET
 
 PROBLEM = PROBLEMS["image-classification"]
 LABELS = ("a", "b", "c")
-STUDY = Study(strategies=("linear-probe", "full"), seeds=2, budget_steps=4, folds=3)
+STUDY = Study(strategies=("linear-probe", "full"), seeds=2, budget_steps=4, folds=3, halving=1)
 DATA = Data(path="data")
 
 
@@ -91,6 +91,18 @@ def test_the_untouched_source_has_the_best_learning_rate_that_was_tried_or_else_
     assert (candidate.role, candidate.strategy, candidate.learning_rate, steps) == ("source", "linear-probe", 1e-2, 10)
     candidate, steps = choose_probe(replace(bench, study=study), standings[:1])
     assert (candidate.strategy, candidate.learning_rate, steps) == ("linear-probe", 1e-3, 4)
+
+
+def test_candidates_far_behind_get_no_second_seed_and_the_steps_still_add_up(bench):
+    study = STUDY.model_copy(update={"strategies": ("linear-probe", "top-1", "full"), "halving": 3, "budget_steps": 8})
+    result, finals, steps, total = run(replace(bench, study=study))
+    dropped = [standing for standing in result.standings if standing.reason.startswith("dropped after 3 trials")]
+    assert dropped
+    assert all(standing.trials == 3 for standing in dropped)
+    assert result.winner not in dropped
+    assert result.winner.trials == result.control[0].trials == 6
+    assert (steps[-1], sorted(steps)) == (total, steps)
+    assert {role for role, _ in finals} >= {"winner", "control"}
 
 
 def test_a_study_cut_off_between_trials_ends_the_same(bench, tmp_path):

@@ -68,6 +68,14 @@ def layers(
     layers(name, as_json)
 
 
+@app.command(epilog="Examples: graft rank digits and graft rank digits --json")
+def rank(target: Annotated[str, typer.Argument(help="A target of params.yaml.")], as_json: Json = False) -> None:
+    """Rank the pretrained sources for a target by cheap scores; nothing is trained, its test rows are not used."""
+    from flows.commands.rank import rank
+
+    rank(target, as_json)
+
+
 @app.command(epilog='Examples: graft predict digits@champion scan.png and graft predict pydocs "Open a file." --json')
 def predict(
     model: Reference,

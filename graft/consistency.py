@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from graft.catalog import NAME, Catalog, nearest
 from graft.problems import PROBLEMS
-from graft.strategies import STRATEGIES
+from graft.strategies import STRATEGIES, find_strategy
 
 
 def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
@@ -15,10 +15,17 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
             known = nearest(target.source, list(catalog.sources))
             yield f"targets.{name}.source: unknown source '{target.source}'; {known}"
         yield from _modalities(catalog, name)
-        tunable = [known for known in STRATEGIES if known != "scratch"]
         for strategy in target.study.strategies:
-            if strategy not in tunable:
+            if not _is_tunable(strategy):
+                tunable = [known for known in STRATEGIES if known != "scratch"]
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {nearest(strategy, tunable)}"
+
+
+def _is_tunable(strategy: str) -> bool:
+    try:
+        return find_strategy(strategy).pretrained
+    except KeyError:
+        return False
 
 
 def _names(catalog: Catalog) -> Iterator[str]:

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Where models run; `auto` takes a GPU when there is one."""
     threads: int = 0
     """CPU threads of a training step; 0 takes one for a small network and torch's choice for others."""
+    cache_gigabytes: float = 4.0
+    """Memory for what frozen layers return, at the most; beyond it goes to disk. 0 turns the cache off."""
     checkpoint_seconds: float = 30.0
     """How often a training run saves its state, at the least."""
     log_seconds: float = 5.0

@@ -16,13 +16,14 @@ from typing import Literal
 from ruamel.yaml import YAML
 
 from graft.catalog import Catalog, load
-from graft.errors import BadInput, Transient
+from graft.errors import BadInput, DataError, Transient
 from tasks.children import Say, environment, run_child
 from tasks.outcomes import failure, forget_outcome, read_outcome
 from tasks.shifts import changed_shifts
 
 DVC = (sys.executable, "-m", "dvc")
 Action = Literal["ran", "skipped", "restored"]
+ADD = "put the data there and under DVC: `dvc add PATH`"
 HINTS = ("Updating lock file", "Generating lock file", "To track the changes", "\tgit add", "To enable auto staging")
 HINTS += ("\tdvc config", "Use `dvc push`", "> ", "Data and pipelines are up to date")
 HINTS += ("WARNING: Process '",)  # a lock of a killed run, which DVC has just removed
@@ -56,12 +57,27 @@ class StageResult:
 
 
 def plan(name: str, catalog: Catalog) -> Plan:
-    """Return what a target needs; raises CatalogError naming the nearest when there is no such target."""
+    """Return what a target needs.
+
+    Raises CatalogError naming the nearest when there is no such target, and DataError listing the data paths that
+    are not here and that nothing brings.
+    """
     target = catalog.target(name)
-    paths = [catalog.source(target.source).data.path, target.data.path]
-    paths += [shift.path for shift in target.evaluation.shifts.values()]
-    builders = dict.fromkeys(stage for path in paths for stage in produced(path))
-    tracked = dict.fromkeys(str(file) for path in paths if (file := tracking_file(path)) is not None)
+    places = {f"sources.{target.source}": catalog.source(target.source), f"targets.{name}": target}
+    paths = {f"{place}.data.path": entry.data.path for place, entry in places.items()}
+    shifts = target.evaluation.shifts.items()
+    paths |= {f"targets.{name}.evaluation.shifts.{shift}.path": entry.path for shift, entry in shifts}
+    makers = {path: produced(path) for path in paths.values()}
+    files = {path: tracking_file(path) for path in paths.values()}
+    absent = [
+        f"{place}: {path}: no such file or folder, no stage of dvc.yaml makes it and no .dvc file holds it"
+        for place, path in paths.items()
+        if not makers[path] and files[path] is None and not Path(path).exists()
+    ]
+    if absent:
+        raise DataError(f"the data of target '{name}' is missing", absent, f"Correct the path, or {ADD}.")
+    builders = dict.fromkeys(stage for stages in makers.values() for stage in stages)
+    tracked = dict.fromkeys(str(file) for file in files.values() if file is not None)
     return Plan(name, target.source, tuple(builders), tuple(tracked))
 
 

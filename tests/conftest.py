@@ -7,8 +7,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the steps do: networks
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from graft.problems import PROBLEMS
 from graft.problems.problem import Examples
 from graft.settings import settings
 
@@ -54,6 +56,20 @@ def images():
     labels = np.arange(33) % 3
     pixels = rng.integers(0, 60, (33, 1, 16, 16)) + 90 * labels[:, None, None, None]
     return Examples(list(pixels.astype(np.uint8)), labels)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(sentences):
+    from graft.catalog import Pretraining
+
+    return PROBLEMS["text-classification"].make_processor(sentences, BERT, Pretraining(max_tokens=16))
+
+
+@pytest.fixture(scope="session")
+def sentences():
+    """24 sentences of two classes that differ in one word, of 5 to 9 words."""
+    texts = [f"the {'good' if n % 2 else 'bad'} film number {n} " + "was seen " * (n % 3) for n in range(24)]
+    return pa.table({"text": texts, "label": pa.array([n % 2 for n in range(24)], pa.int64())})
 
 
 @pytest.fixture(scope="session")

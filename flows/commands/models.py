@@ -117,4 +117,6 @@ def _when(when: Any) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(part)}" for name, part in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -24,7 +24,8 @@ def up(port: int) -> None:
     """Run server, pool, deployments and one worker until Ctrl-C or SIGTERM; nothing outlives this call."""
     refuse_taken(port)
     prepare_environment()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with Ctrl-C ignored
+        signal.signal(number, _stop)
     print("starting the server", flush=True)
     with suppress(KeyboardInterrupt), serving(port, dashboard=True) as url, pointed_to(url):
         make_pool()

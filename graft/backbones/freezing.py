@@ -6,30 +6,39 @@ import hashlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from graft.backbones.groups import layer_groups
+from graft.backbones.groups import LayerGroup, layer_groups
+from graft.strategies.strategy import Leg
 
 if TYPE_CHECKING:
     from torch import nn
+
+ADAPTER = "lora_"  # what peft calls the weights it adds
 
 
 class Freeze:
     """Which parameters of a model train; everything else stays to the bit as it is."""
 
-    def __init__(self, model: Any, trained: Collection[str]) -> None:
+    def __init__(self, model: Any, plan: Leg | Collection[str]) -> None:
+        leg = plan if isinstance(plan, Leg) else Leg(tuple(plan), steps=0)
         groups = layer_groups(model)
-        if unknown := set(trained) - {group.name for group in groups}:
+        if unknown := set(leg.groups) - {group.name for group in groups}:
             raise ValueError(f"no layer groups {sorted(unknown)}; there are {[group.name for group in groups]}")
+        modules = dict(model.named_modules())
         self._frozen = [
-            model.get_submodule(prefix)
+            modules[prefix]
             for group in groups
-            if group.name not in trained
+            if group.name not in leg.groups
             for prefix in group.prefixes
-            if _is_module(model, prefix)
+            if prefix in modules
         ]
-        owners = [group for group in groups if group.name in trained]
-        self.names = tuple(name for name, _ in model.named_parameters() if any(group.owns(name) for group in owners))
+        self.owners = _owners(model, groups, leg)
+        self.names = tuple(self.owners)
+        self.frozen_below = next(place for place, group in enumerate(groups) if group.name in leg.groups)
+        frozen = {path for path, module in modules.items() if module in self._frozen}
+        around = {path[:end] for path in frozen for end in range(len(path)) if path[end] == "."}
+        self._around = [modules[path] for path in modules if path in around - frozen]
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in set(self.names))
+            parameter.requires_grad_(name in self.owners)
 
     @property
     def digest(self) -> str:
@@ -37,11 +46,45 @@ class Freeze:
         return hashlib.sha256("\n".join(self.names).encode()).hexdigest()[:16]
 
     def set_train(self, model: nn.Module) -> None:
-        """Put the trained part into training mode and the frozen part into evaluation mode."""
+        """Put the trained part into training mode and the frozen part into evaluation mode.
+
+        What lies around frozen modules is in evaluation mode itself, the model excepted: a speech encoder that trains
+        skips layers by chance, frozen ones too, and hides parts of what the frozen stem gives.
+        """
         model.train()
+        for module in self._around:
+            module.training = False
         for module in self._frozen:
             module.eval()
 
 
-def _is_module(model: nn.Module, path: str) -> bool:
-    return path in dict(model.named_modules())
+def count_trained(model: Any, leg: Leg) -> int:
+    """Return the number of weights that a leg trains, adapters not counted: `model` has none yet."""
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    return sum(sizes[name] for name in _owners(model, layer_groups(model), leg))
+
+
+def _owners(model: nn.Module, groups: Collection[LayerGroup], leg: Leg) -> dict[str, str]:
+    """Return the parameters that train, in the model's order, each with the name of its layer group."""
+    head = list(groups)[-1].name
+    norms = _norms(model) if leg.scope == "norms" else ()
+    found = {}
+    for name, _ in model.named_parameters():
+        owner = next(group.name for group in groups if group.owns(name))
+        if owner in leg.groups and (owner == head or _in_scope(name, leg, norms)):
+            found[name] = owner
+    return found
+
+
+def _in_scope(name: str, leg: Leg, norms: Collection[str]) -> bool:
+    """Say whether a parameter below the head is one of those that a leg trains."""
+    if leg.rank:
+        return ADAPTER in name
+    if leg.scope == "biases":
+        return name.rsplit(".", 1)[-1] == "bias"
+    return leg.scope == "every" or name.rpartition(".")[0] in norms
+
+
+def _norms(model: nn.Module) -> set[str]:
+    """Return the paths of normalisations; every library calls them so, whatever else their classes are called."""
+    return {path for path, module in model.named_modules() if "norm" in type(module).__name__.lower()}

@@ -1,17 +1,48 @@
 """Layer groups: a network cut into an ordered list of stem, block 1 .. block n, head.
 
-The blocks are the network's own list of repeated modules (stages of a ResNet, layers of a transformer);
-what runs before the first is the stem, what runs after the last is the head.
+The blocks are found in the network (see `blocks`); what runs before the first is the stem, what runs after the
+last is the head. Modules run in the order in which they are registered, but for the few in `PLACES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from fnmatch import fnmatchcase
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
+
+from graft.backbones.blocks import Trunk, find_trunk
+from graft.errors import CatalogError
 
 if TYPE_CHECKING:
     from torch import nn
+
+Place = Literal["stem", "block", "head"]
+
+
+def _always(config: Any) -> bool:
+    return True
+
+
+def _norm_last(config: Any) -> bool:
+    return bool(getattr(config, "do_stable_layer_norm", False))
+
+
+PLACES: tuple[tuple[str, Callable[[Any], bool], Place], ...] = (
+    # wav2vec 2.0, HuBERT, WavLM register the encoder's norm before the layers; the large ones run it after them
+    ("*encoder.layer_norm", _norm_last, "head"),
+    # positions that every block reads, registered after the blocks
+    ("*rotary_emb*", _always, "stem"),
+    # DeBERTa's table of relative positions and its norm, likewise
+    ("*encoder.rel_embeddings", _always, "stem"),
+    ("*encoder.LayerNorm", _always, "stem"),
+    # the two wide layers of VGG are pretrained, and most of its weights: a block below the classifier
+    ("*pre_logits", _always, "block"),
+    # Inception's second classifier, registered among the blocks
+    ("*AuxLogits", _always, "head"),
+)
+"""Path pattern, condition on the configuration, place: what the order of registration tells wrong."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +51,11 @@ class LayerGroup:
 
     name: str
     prefixes: tuple[str, ...]
-    """Module paths, or names of parameters that no module below holds."""
+    """Module paths, or names of parameters and buffers that no module below holds; in order of execution."""
     parameters: int
     """Number of weights."""
+    weights: tuple[str, ...] = ()
+    """Names of its parameters, which patterns are compared with."""
 
     def owns(self, name: str) -> bool:
         """Say whether a parameter, buffer or module of that name belongs to this group."""
@@ -30,55 +63,88 @@ class LayerGroup:
 
 
 def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
-    """Return the ordered layer groups of a transformers model; each parameter is in exactly one."""
-    blocks_path = _find_blocks(model)
-    blocks = [f"{blocks_path}.{index}" for index in range(len(model.get_submodule(blocks_path)))]
-    before, after = _around(model, blocks_path)
-    named = [("stem", before), *((f"block {i + 1}", [block]) for i, block in enumerate(blocks)), ("head", after)]
-    return tuple(LayerGroup(name, tuple(paths), _count(model, paths)) for name, paths in named)
+    """Return the ordered layer groups of a model, bare or with a head.
+
+    Each parameter and buffer is in exactly one. Raises CatalogError for a network that has no ordered blocks.
+    """
+    base = getattr(model, "base_model", model)
+    trunk = find_trunk(base)
+    if trunk is None:
+        raise CatalogError(
+            f"{type(model).__name__}: no ordered blocks were found to cut into layer groups",
+            advice="A backbone holds a ModuleList, a Sequential, or several children of one class that run in order.",
+        )
+    return tuple(LayerGroup(name, tuple(paths), *_weigh(model, paths)) for name, paths in _places(model, base, trunk))
 
 
-def _find_blocks(model: Any) -> str:
-    """Return the path of the list that holds most weights; on a tie the outer one, so a stage beats its layers."""
-    from torch import nn
+def _places(model: nn.Module, base: nn.Module, trunk: Trunk) -> Iterator[tuple[str, list[str]]]:
+    """Yield the groups' names and paths; without anything before the blocks, the first of them is the stem."""
+    prefix = "" if base is model else str(getattr(model, "base_model_prefix", ""))
+    path = _join(prefix, trunk.path)
+    before, after = _around(model, prefix, path)
+    before += [_join(path, name) for name in trunk.before]
+    after = [*(_join(path, name) for name in trunk.after), *after]
+    blocks = [[_join(path, name) for name in block] for block in trunk.blocks]
+    before, blocks, after = _corrected(getattr(model, "config", None), before, blocks, after)
+    if not _weigh(model, before)[0] and len(blocks) > 1:
+        before, blocks = before + blocks[0], blocks[1:]
+    yield "stem", before
+    yield from ((f"block {number}", block) for number, block in enumerate(blocks, start=1))
+    yield "head", after
 
-    prefix = model.base_model_prefix
-    lists = [
-        (f"{prefix}.{path}", sum(parameter.numel() for parameter in module.parameters()))
-        for path, module in model.base_model.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module)
-    ]
-    if not lists:
-        raise ValueError(f"{type(model).__name__} has no list of blocks to cut into layer groups")
-    return max(lists, key=lambda item: (item[1], -item[0].count(".")))[0]
 
+def _around(model: nn.Module, base: str, trunk: str) -> tuple[list[str], list[str]]:
+    """Return the paths of what is registered around the trunk's module, as high up as possible.
 
-def _around(model: nn.Module, blocks: str) -> tuple[list[str], list[str]]:
-    """Return the paths of everything that is registered before and after the blocks, as high up as possible."""
+    Parameters and buffers of the modules on the way are read by them early (mask and class tokens), those of
+    the model around the base late (weights of a sum over layers).
+    """
     before: list[str] = []
-    after: list[str] = []
-    module, path = model, ""
-    trail = blocks.split(".")
     outer: list[list[str]] = []
-    for part in trail:
-        before.extend(_join(path, name) for name, _ in module.named_parameters(recurse=False))
-        seen, later = False, list[str]()
-        for name, _ in module.named_children():
-            if name == part:
-                seen = True
-            else:
-                (later if seen else before).append(_join(path, name))
+    module, path = model, ""
+    for part in chain(trunk.split(".") if trunk else (), [None]):
+        own = [_join(path, name) for name, _ in _own(module)]
+        in_base = not base or path == base or path.startswith(f"{base}.")
+        before.extend(own if in_base else ())
+        later = [] if in_base else own
+        if part is not None:
+            names = [name for name, _ in module.named_children()]
+            at = names.index(part)
+            before.extend(_join(path, name) for name in names[:at])
+            later = [_join(path, name) for name in names[at + 1 :]] + later
+            module, path = module.get_submodule(part), _join(path, part)
         outer.append(later)
-        module, path = module.get_submodule(part), _join(path, part)
-    for later in reversed(outer):  # the innermost neighbours run first
-        after.extend(later)
-    return before, after
+    return before, [path for later in reversed(outer) for path in later]  # the innermost neighbours run first
+
+
+def _own(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    yield from module.named_parameters(recurse=False)
+    yield from module.named_buffers(recurse=False)
+
+
+def _corrected(
+    config: Any, before: list[str], blocks: list[list[str]], after: list[str]
+) -> tuple[list[str], list[list[str]], list[str]]:
+    """Move what the table places elsewhere."""
+    rules = [(pattern, place) for pattern, condition, place in PLACES if condition(config)]
+    moved = {
+        path: place for path in chain(before, *blocks, after) for pattern, place in rules if fnmatchcase(path, pattern)
+    }
+    kept = [[path for path in block if path not in moved] for block in blocks]
+    stem = [path for path in before if moved.get(path, "stem") == "stem"]
+    head = [path for path in after if moved.get(path, "head") == "head"]
+    everywhere = list(chain(before, *blocks, after))
+    stem += [path for path in everywhere if moved.get(path) == "stem" and path not in stem]
+    early = [path for path in everywhere if moved.get(path) == "head" and path not in head]
+    own = [[path] for path in everywhere if moved.get(path) == "block"]
+    return stem, [block for block in kept if block] + own, early + head
+
+
+def _weigh(model: nn.Module, prefixes: Iterable[str]) -> tuple[int, tuple[str, ...]]:
+    group = LayerGroup("", tuple(prefixes), 0)
+    named = [(name, weight.numel()) for name, weight in model.named_parameters() if group.owns(name)]
+    return sum(size for _, size in named), tuple(name for name, _ in named)
 
 
 def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _count(model: nn.Module, prefixes: Iterable[str]) -> int:
-    group = LayerGroup("", tuple(prefixes), 0)
-    return sum(parameter.numel() for name, parameter in model.named_parameters() if group.owns(name))
+    return ".".join(part for part in (path, name) if part)

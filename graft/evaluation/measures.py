@@ -76,6 +76,7 @@ def summarise(
         "brier": brier_score(packaged, winner.labels),
         "brier_calibrated": brier_score(calibrated, winner.labels),
         "temperature": temperature,
+        "scores": study.get("scores", {}),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
         **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
         "test_rows": len(winner.labels),

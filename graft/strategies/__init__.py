@@ -1,14 +1,46 @@
 """One small file per strategy; this literal is their registry."""
 
+from graft.strategies.discriminative import DISCRIMINATIVE
 from graft.strategies.full import FULL
+from graft.strategies.gradual import GRADUAL
+from graft.strategies.l2_sp import L2_SP
+from graft.strategies.layer_decay import LAYER_DECAY
 from graft.strategies.linear_probe import LINEAR_PROBE
+from graft.strategies.lora import LORA
 from graft.strategies.lp_ft import LP_FT
+from graft.strategies.partial import BITFIT, NORM_ONLY
 from graft.strategies.scratch import SCRATCH
-from graft.strategies.strategy import Leg, Strategy, resolve
-from graft.strategies.top_k import TOP_1, TOP_2, TOP_HALF
+from graft.strategies.strategy import Leg, Strategy, count_parts, resolve
+from graft.strategies.surgical import SURGICAL
+from graft.strategies.top_k import TOP_1, TOP_2, TOP_HALF, top_k
+from graft.strategies.wise_ft import WISE_FT
 
 STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy for strategy in (SCRATCH, LINEAR_PROBE, TOP_1, TOP_2, TOP_HALF, FULL, LP_FT)
+    strategy.name: strategy
+    for strategy in (
+        SCRATCH,
+        LINEAR_PROBE,
+        TOP_1,
+        TOP_2,
+        TOP_HALF,
+        FULL,
+        LP_FT,
+        GRADUAL,
+        DISCRIMINATIVE,
+        LAYER_DECAY,
+        SURGICAL,
+        L2_SP,
+        BITFIT,
+        NORM_ONLY,
+        LORA,
+        WISE_FT,
+    )
 }
 
-__all__ = ["STRATEGIES", "Leg", "Strategy", "resolve"]
+
+def find_strategy(name: str) -> Strategy:
+    """Return the strategy of that name, `top-K` for any K included; raises KeyError when there is none."""
+    return STRATEGIES.get(name) or top_k(name)
+
+
+__all__ = ["STRATEGIES", "Leg", "Strategy", "count_parts", "find_strategy", "resolve"]

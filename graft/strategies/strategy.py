@@ -4,21 +4,33 @@ Being data, it prints as a table, resumes exactly, and two strategies that come 
 shallow network can be seen to be the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+Depth = int | Literal["half", "all", "each", "proposed"]
+Scope = Literal["every", "biases", "norms"]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Part of a strategy: the head and `blocks` of the last layer groups below it train."""
+    """Part of a strategy: the head and some layer groups below it train."""
 
-    blocks: int | Literal["half", "all"]
-    """Number of blocks that train beside the head; `all` includes the stem."""
+    blocks: Depth
+    """Number of blocks that train beside the head, from the top; `all` includes the stem, `each` goes down group by
+    group in phases of equal length, `proposed` is the one block that the gradients point at."""
     share: float = 1.0
     """Share of the trial's steps."""
     rate: float = 1.0
     """Factor on the trial's learning rate."""
+    decay: float = 1.0
+    """Factor on the learning rate from each layer group to the one below it."""
+    scope: Scope = "every"
+    """Which parameters of the groups below the head train; of the head all do."""
+    anchor: float = 0.0
+    """Strength of the pull towards the weights that training began with, below the head."""
+    rank: int = 0
+    """Rank of low-rank adapters, which then train in place of the weights below the head; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -31,32 +43,64 @@ class Strategy:
     phases: tuple[Phase, ...]
     pretrained: bool = True
     """Whether it starts from the source's weights or from random ones."""
+    blend: float | None = None
+    """Share of the last phase's weights in the result, the rest being the first phase's; none: no interpolation."""
 
 
 @dataclass(frozen=True)
 class Leg:
-    """A phase resolved for one network: names of the groups that train, steps, factor on the learning rate."""
+    """A phase resolved for one network: names of the groups that train, steps, factors on the learning rate."""
 
     groups: tuple[str, ...]
     steps: int
-    rate: float
+    rate: float = 1.0
+    decay: float = 1.0
+    scope: Scope = "every"
+    anchor: float = 0.0
+    rank: int = 0
+
+    def rate_of(self, group: str) -> float:
+        """Return the factor on the learning rate of one of the groups; the head's is `rate`."""
+        return float(self.rate * self.decay ** (len(self.groups) - 1 - self.groups.index(group)))
 
 
-def resolve(strategy: Strategy, groups: Sequence[str], steps: int) -> tuple[Leg, ...]:
-    """Return the legs of a strategy for ordered group names (stem, blocks, head); their steps add up to `steps`."""
-    ends = [round(steps * sum(phase.share for phase in strategy.phases[: i + 1])) for i in range(len(strategy.phases))]
+def resolve(strategy: Strategy, groups: Sequence[str], steps: int, proposed: str | None = None) -> tuple[Leg, ...]:
+    """Return the legs of a strategy for ordered group names (stem, blocks, head); their steps add up to `steps`.
+
+    `proposed` is the block for phases that ask for one; raises ValueError when such a phase finds none.
+    """
+    parts = [(phase, share, trained) for phase in strategy.phases for share, trained in _parts(phase, groups, proposed)]
+    ends = [round(steps * sum(share for _, share, _ in parts[: i + 1])) for i in range(len(parts))]
     begins = [0, *ends[:-1]]
     legs = (
-        Leg(tuple(groups[_first(phase, len(groups)) :]), end - begin, phase.rate)
-        for phase, begin, end in zip(strategy.phases, begins, ends, strict=True)
+        Leg(trained, end - begin, phase.rate, phase.decay, phase.scope, phase.anchor, phase.rank)
+        for (phase, _, trained), begin, end in zip(parts, begins, ends, strict=True)
     )
     return tuple(leg for leg in legs if leg.steps)
 
 
-def _first(phase: Phase, groups: int) -> int:
+def count_parts(strategy: Strategy, groups: Sequence[str]) -> int:
+    """Return into how many legs a strategy falls on a network: the steps it needs at the very least."""
+    return sum(len(groups) if phase.blocks == "each" else 1 for phase in strategy.phases)
+
+
+def _parts(phase: Phase, groups: Sequence[str], proposed: str | None) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """Yield share and trained groups of what a phase falls into."""
+    if phase.blocks == "proposed":
+        if proposed is None:
+            raise ValueError("this strategy trains a proposed block, and none was proposed")
+        yield phase.share, (proposed, groups[-1])
+    elif phase.blocks == "each":
+        for first in reversed(range(len(groups))):
+            yield phase.share / len(groups), tuple(groups[first:])
+    else:
+        yield phase.share, tuple(groups[_first(phase.blocks, len(groups)) :])
+
+
+def _first(depth: int | Literal["half", "all"], groups: int) -> int:
     """Return the index of the first group that trains; the stem only trains when everything does."""
     blocks = groups - 2
-    if phase.blocks == "all":
+    if depth == "all":
         return 0
-    wanted = -(-blocks // 2) if phase.blocks == "half" else phase.blocks
+    wanted = -(-blocks // 2) if depth == "half" else depth
     return groups - 1 - min(wanted, blocks)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from graft.backbones import LayerGroup
+from graft.backbones import count_trained, layer_groups
 from graft.catalog import Study
-from graft.strategies import STRATEGIES, Leg, resolve
+from graft.errors import CatalogError
+from graft.strategies import Leg, count_parts, find_strategy, resolve
+from graft.training.adapters import count_adapters, reachable
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class Candidate:
     strategy: str
     learning_rate: float
     legs: tuple[Leg, ...]
+    blend: float | None
     trained_groups: tuple[str, ...]
     trained_parameters: int
 
@@ -26,27 +30,46 @@ class Candidate:
         return self.trained_parameters * sum(leg.steps for leg in self.legs)
 
 
-def make_candidates(study: Study, groups: Sequence[LayerGroup]) -> tuple[list[Candidate], list[str]]:
-    """Return the candidates with the control's, and a note for each strategy that comes to the same as another here."""
+def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tuple[list[Candidate], list[str]]:
+    """Return the candidates with the control's, and a note for each strategy that is left out on this network.
+
+    `proposed` is the block for the strategies that ask for one. Raises CatalogError when every strategy is left out.
+    """
+    groups = [group.name for group in layer_groups(model)]
     candidates: list[Candidate] = []
     notes: list[str] = []
-    seen: dict[tuple[Leg, ...], str] = {}
+    seen: dict[tuple[tuple[Leg, ...], float | None], str] = {}
     for name in study.strategies:
-        legs = resolve(STRATEGIES[name], [group.name for group in groups], study.budget_steps)
-        if legs in seen:
-            notes.append(f"{name} trains the same layers as {seen[legs]} on this network and was not tried twice")
+        if reason := _unfit(name, study, model, groups):
+            notes.append(reason)
             continue
-        seen[legs] = name
-        candidates += [make_candidate("candidate", name, rate, legs, groups) for rate in study.learning_rates]
-    legs = resolve(STRATEGIES["scratch"], [group.name for group in groups], study.budget_steps)
-    candidates += [make_candidate("control", "scratch", rate, legs, groups) for rate in study.learning_rates]
+        strategy = find_strategy(name)
+        legs = resolve(strategy, groups, study.budget_steps, proposed)
+        if (twin := seen.get((legs, strategy.blend))) is not None:
+            notes.append(f"{name} trains the same layers as {twin} on this network and was not tried twice")
+            continue
+        seen[legs, strategy.blend] = name
+        candidates += [make_candidate("candidate", name, rate, legs, model) for rate in study.learning_rates]
+    if not candidates:
+        raise CatalogError("no strategy of this study can be tried", notes, "Add one under `study.strategies`.")
+    legs = resolve(find_strategy("scratch"), groups, study.budget_steps)
+    candidates += [make_candidate("control", "scratch", rate, legs, model) for rate in study.learning_rates]
     return candidates, notes
 
 
-def make_candidate(
-    role: str, strategy: str, rate: float, legs: tuple[Leg, ...], groups: Sequence[LayerGroup]
-) -> Candidate:
+def _unfit(name: str, study: Study, model: Any, groups: Sequence[str]) -> str | None:
+    """Return why a strategy cannot be tried on this network with this budget, or None."""
+    strategy = find_strategy(name)
+    parts = count_parts(strategy, groups)
+    if study.budget_steps < parts:
+        return f"{name} has {parts} phases on this network, more than the budget of {study.budget_steps} steps"
+    if any(phase.rank for phase in strategy.phases) and not reachable(model):
+        return f"{name} needs linear layers, and the blocks of this network have none"
+    return None
+
+
+def make_candidate(role: str, strategy: str, rate: float, legs: tuple[Leg, ...], model: Any) -> Candidate:
     """Return a candidate with what it trains counted."""
-    trained = [group for group in groups if any(group.name in leg.groups for leg in legs)]
-    parameters = sum(group.parameters for group in trained)
-    return Candidate(role, strategy, rate, legs, tuple(group.name for group in trained), parameters)
+    trained = [group.name for group in layer_groups(model) if any(group.name in leg.groups for leg in legs)]
+    parameters = max(count_trained(model, leg) for leg in legs) + count_adapters(model, legs[0].rank)
+    return Candidate(role, strategy, rate, legs, find_strategy(strategy).blend, tuple(trained), parameters)

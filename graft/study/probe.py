@@ -20,10 +20,10 @@ def choose_probe(bench: Bench, standings: Sequence[Standing]) -> tuple[Candidate
     Where the study tried it (under whatever name it has on this network): the winner, or else its best learning rate.
     Where it did not: the first learning rate and all of the steps.
     """
-    groups = layer_groups(renew_head(bench.source, bench.problem, bench.labels, seed=0))
+    model = renew_head(bench.source, bench.problem, bench.labels, seed=0)
     strategy = STRATEGIES["linear-probe"]
-    legs = resolve(strategy, [group.name for group in groups], bench.study.budget_steps)
+    legs = resolve(strategy, [group.name for group in layer_groups(model)], bench.study.budget_steps)
     for standing in standings:  # the winner first, then by their means
         if standing.candidate.legs == legs:
             return replace(standing.candidate, role=ROLE), standing.steps
-    return make_candidate(ROLE, strategy.name, bench.study.learning_rates[0], legs, groups), bench.study.budget_steps
+    return make_candidate(ROLE, strategy.name, bench.study.learning_rates[0], legs, model), bench.study.budget_steps

@@ -6,11 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from graft.backbones import layer_groups, renew_head
+from graft.backbones import renew_head
 from graft.catalog import Data
+from graft.strategies import find_strategy
 from graft.study.candidates import Candidate, make_candidates
 from graft.study.folds import Selection, choose_selection, split
 from graft.study.probe import choose_probe
+from graft.study.proposal import propose_block
 from graft.study.selection import Standing, select
 from graft.study.trial import Bench, Outcome, run_final, run_trial
 
@@ -50,10 +52,15 @@ def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection)
 
 
 def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], list[str], Selection]:
-    """Return the candidates for this network and the rule that compares them."""
-    groups = layer_groups(renew_head(bench.source, bench.problem, bench.labels, seed=0))
-    candidates, notes = make_candidates(bench.study, groups)
-    return candidates, notes, choose_selection(train, data, bench.study)
+    """Return the candidates for this network, notes on what is left out, and the rule that compares them."""
+    model = renew_head(bench.source, bench.problem, bench.labels, seed=0)
+    proposed, proposals = None, list[str]()
+    if any(phase.blocks == "proposed" for name in bench.study.strategies for phase in find_strategy(name).phases):
+        proposed, norms = propose_block(bench, bench.examples)
+        found = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
+        proposals = [f"{proposed} has the largest gradients relative to its weights ({found})"]
+    candidates, notes = make_candidates(bench.study, model, proposed)
+    return candidates, [*proposals, *notes], choose_selection(train, data, bench.study)
 
 
 def search(

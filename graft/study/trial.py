@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from graft.backbones import renew, renew_head
+from graft.backbones import layer_groups, renew, renew_head
 from graft.catalog import Study
 from graft.manifest import write_whole
 from graft.problems.problem import Examples, Problem
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
 from graft.training import Job, evaluate, peak_memory_bytes, train
+from graft.training.player import Player
+from graft.training.prefix import Prefix
 
 MEASUREMENTS = 10  # points on a trial's learning curve
 
@@ -35,6 +38,8 @@ class Bench:
     study: Study
     folder: Path
     """Where trials keep their state and their outcomes."""
+    prefix: Prefix | None = None
+    """What the source's lower groups return for the labelled budget, as far as it has been recorded."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
     model, outcome = _train(
         bench, candidate, seed, path, take(bench.examples, fold.train), held, patience, None, report
     )
-    metrics, logits = evaluate(model, bench.problem, held, bench.processor)
+    with _replay(bench, candidate, model) as player:
+        metrics, logits = evaluate(model, bench.problem, held, bench.processor, player)
     outcome = replace(
         outcome,
         fold=fold.number,
@@ -90,10 +96,22 @@ def run_final(
     return _train(bench, candidate, seed, path, bench.examples, None, None, steps, report)
 
 
+@contextmanager
+def _replay(bench: Bench, candidate: Candidate, model: Any) -> Iterator[Player | None]:
+    """Let the groups that no phase has trained play back."""
+    names = [group.name for group in layer_groups(model)]
+    frozen = min(names.index(group) for leg in candidate.legs for group in leg.groups)
+    boundary = bench.prefix.deepest(frozen) if bench.prefix is not None and "control" not in candidate.role else 0
+    if bench.prefix is None or not boundary:
+        yield None
+    else:
+        with bench.prefix.replay(model, boundary) as player:
+            yield player
+
+
 def take(examples: Examples, rows: np.ndarray) -> Examples:
     """Return some rows of the examples."""
-    labels = None if examples.labels is None else examples.labels[rows]
-    return Examples([examples.features[row] for row in rows], labels)
+    return examples.take(rows)
 
 
 def _train(
@@ -124,6 +142,8 @@ def _train(
         patience=patience,
         folder=folder / "state",
         stop_at=stop_at,
+        blend=candidate.blend,
+        prefix=bench.prefix if "control" not in candidate.role else None,
     )
     started = time.perf_counter()
     trained = train(job, model, report)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from graft.errors import CheckpointError, Interrupted
 from graft.problems.problem import Examples, Problem
 from graft.settings import settings
 from graft.strategies.strategy import Leg
+from graft.training import adapters
 from graft.training.batches import generator, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
 from graft.training.device import make_accelerator, use_threads
+from graft.training.player import Player
+from graft.training.prefix import Prefix
 from graft.training.scoring import score
 
 log = logging.getLogger(__name__)
@@ -51,6 +55,12 @@ class Job:
     """Where its checkpoints go."""
     stop_at: int | None = None
     """Step to end at, with the schedule still laid out for all legs."""
+    blend: float | None = None
+    """Share of the last leg's weights in the result, the rest being the first leg's; None: no interpolation."""
+    prefix: Prefix | None = None
+    """What the frozen lower groups return for the rows, where it has been recorded."""
+    resumable: bool = False
+    """Whether the state at the end is saved too, so that a job with a later end goes on from there."""
 
 
 @dataclass
@@ -67,11 +77,17 @@ class Run:
 
     def __init__(self, job: Job, model: Any) -> None:
         use_threads(model)
+        if job.legs[0].rank:
+            adapters.adapt(model, job.legs[0].rank, job.seed)
         # its own accelerator: a shared one keeps every model it prepared, until it is told to collect all garbage
         self.job, self.accelerator = job, make_accelerator()
         self.model = self.accelerator.prepare(model)
         self.step, self.curve = 0, list[dict[str, float | None]]()
         self.best_loss, self.best_step, self.best = float("inf"), 0, dict[str, torch.Tensor]()
+        self.pivot = dict[str, torch.Tensor]()  # the weights at the end of the first leg, where they are blended in
+        self._playing = ExitStack()
+        self._player: Player | None = None
+        self._origin = self._copy() if any(leg.anchor for leg in job.legs) else {}
         self._recent, self._saved = list[float](), time.monotonic()
         self._ends = [sum(leg.steps for leg in job.legs[: i + 1]) for i in range(len(job.legs))]
         self.end = min(job.stop_at or self._ends[-1], self._ends[-1])
@@ -81,8 +97,15 @@ class Run:
 
     def go(self, report: Callable[[int, str], None]) -> Trained:
         """Train to the end and return what is left; raises Interrupted after saving when asked to stop."""
+        with self._playing:
+            self._train(report)
+        return Trained(self._finish(), self.curve)
+
+    def _train(self, report: Callable[[int, str], None]) -> None:
         while self.step < self.end and not self._out_of_patience():
             if self.step == self._ends[self._leg]:
+                if self.job.blend is not None and self._leg == 0:
+                    self.pivot = self._copy()
                 self._enter(self._leg + 1)
             loss = self._step()
             self.step += 1
@@ -91,50 +114,89 @@ class Run:
                 self._measure()
             report(self.step, f"loss {loss:.3f}")
             self._keep_safe()
+        if self.job.resumable and self.end < self._ends[-1]:
+            save_snapshot(self.job.folder, self._snapshot())
+
+    def _finish(self) -> int:
+        """Give the model the weights that the run is worth, plain ones, and return the step they are from."""
+        step = self.step
         if self.job.patience is not None and self.best:
             self.model.load_state_dict(self.best)
-            return Trained(self.best_step, self.curve)
-        return Trained(self.step, self.curve)
+            step = self.best_step
+        if self.pivot:
+            share = self.job.blend if self.job.blend is not None else 1.0
+            self.model.load_state_dict(_interpolate(self.pivot, self._copy(), share))
+        if self.job.legs[0].rank:
+            adapters.merge(self.accelerator.unwrap_model(self.model))
+        return step
+
+    def _copy(self) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
     def _enter(self, leg: int) -> None:
         """Begin a leg: freeze, and make the optimizer of what trains."""
         self._leg, plan = leg, self.job.legs[leg]
-        self.freeze = Freeze(self.accelerator.unwrap_model(self.model), plan.groups)
+        self.freeze = Freeze(self.accelerator.unwrap_model(self.model), plan)
         self.freeze.set_train(self.model)
-        named = [(name, parameter) for name, parameter in self.model.named_parameters() if parameter.requires_grad]
-        decay = self.job.recipe.weight_decay
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": [parameter for _, parameter in named if parameter.ndim >= 2], "weight_decay": decay},
-                {"params": [parameter for _, parameter in named if parameter.ndim < 2], "weight_decay": 0.0},
-            ],
-            lr=self.job.learning_rate * plan.rate,
-        )
+        self._play(self.freeze.frozen_below)
+        optimizer = torch.optim.AdamW(self._parameter_groups(plan))
         warmup = round(plan.steps * self.job.recipe.warmup_share)
         schedule = get_cosine_schedule_with_warmup(optimizer, warmup, plan.steps)
         self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
 
+    def _play(self, frozen: int) -> None:
+        """Let the groups below the first that trains play back what was recorded of them, as far as it was."""
+        self._playing.close()
+        boundary = self.job.prefix.deepest(frozen) if self.job.prefix is not None else 0
+        self._player = None
+        if self.job.prefix is not None and boundary:
+            self._player = self._playing.enter_context(self.job.prefix.replay(self.model, boundary))
+
+    def _parameter_groups(self, plan: Leg) -> list[dict[str, Any]]:
+        """Return what trains by learning rate; weight decay is for matrices, not for biases and normalisations."""
+        groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if name in self.freeze.owners:
+                rate = plan.rate_of(self.freeze.owners[name])
+                groups.setdefault((rate, parameter.ndim >= 2), []).append(parameter)
+        decay = self.job.recipe.weight_decay
+        return [
+            {"params": members, "lr": self.job.learning_rate * rate, "weight_decay": decay if matrices else 0.0}
+            for (rate, matrices), members in groups.items()
+        ]
+
     def _step(self) -> float:
         job = self.job
-        rows = rows_of_step(self.step, len(job.train), job.recipe.batch_size, job.seed)
+        rows = rows_of_step(self.step, len(job.train), job.recipe.batch_size, job.seed, job.train.widths)
         batch = job.problem.collate(job.train, rows, job.processor, generator(job.seed, self.step), training=True)
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         labels = batch.pop("labels")
+        if self._player is not None:
+            self._player(job.train.numbers(rows))
         with self.accelerator.autocast():
             logits = self.model(**batch).logits
         loss = job.problem.loss(logits, labels, job.recipe.label_smoothing)
         self.accelerator.backward(loss)
+        if anchor := job.legs[self._leg].anchor:
+            self._pull_back(anchor)
         self.accelerator.clip_grad_norm_(self.model.parameters(), job.recipe.clip)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(loss.detach())
 
+    def _pull_back(self, strength: float) -> None:
+        """Add the gradient of L2-SP (Li et al. 2018, equation 2) for the weights below the head, which is new."""
+        head = self.job.legs[self._leg].groups[-1]
+        for name, parameter in self.model.named_parameters():
+            if parameter.grad is not None and self.freeze.owners.get(name, head) != head:
+                parameter.grad.add_(parameter.detach() - self._origin[name], alpha=strength)
+
     def _measure(self) -> None:
         job = self.job
         row: dict[str, float | None] = {"step": self.step, "train_loss": sum(self._recent) / len(self._recent)}
         if job.validation is not None and len(job.validation):
-            metrics = score(self.model, job.problem, job.validation, job.processor)
+            metrics = score(self.model, job.problem, job.validation, job.processor, self._player)
             row |= {"validation_loss": metrics["loss"], "validation_metric": metrics[job.problem.metric]}
             if metrics["loss"] < self.best_loss and job.patience is not None:
                 self.best_loss, self.best_step = metrics["loss"], self.step
@@ -160,6 +222,7 @@ class Run:
             "model": self.model.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
             "best": self.best,
+            "pivot": self.pivot,
             "random": {"cpu": torch.get_rng_state()},
         }
         if self.accelerator.device.type == "cuda":
@@ -190,7 +253,7 @@ class Run:
             )
         self.step, self.curve, self._recent = snapshot.step, facts["curve"], facts["recent"]
         self.best_loss, self.best_step = facts["best_loss"], facts["best_step"]
-        self.best = _part(snapshot, "best")
+        self.best, self.pivot = _part(snapshot, "best"), _part(snapshot, "pivot")
         self.model.load_state_dict(_part(snapshot, "model"))
         restore_optimizer(self.optimizer, _part(snapshot, "optimizer"))
         self.schedule.load_state_dict(facts["schedule"])
@@ -205,6 +268,16 @@ class Run:
 def train(job: Job, model: Any, report: Callable[[int, str], None]) -> Trained:
     """Train `model` in place as the job says, from its newest checkpoint where there is one."""
     return Run(job, model).go(report)
+
+
+def _interpolate(
+    first: Mapping[str, torch.Tensor], last: Mapping[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """Return weights between two states of one network; counters are the last one's."""
+    return {
+        name: torch.lerp(first[name], value, share) if value.is_floating_point() else value
+        for name, value in last.items()
+    }
 
 
 def _part(snapshot: Snapshot, part: str) -> dict[str, torch.Tensor]:

@@ -17,6 +17,7 @@ from graft.corruptions import FAMILIES
 from graft.problems import PROBLEMS
 from graft.settings import Settings
 from graft.strategies import STRATEGIES
+from graft.transferability import SCORES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -99,6 +100,12 @@ def strategies() -> str:
     return table(("strategy", "what trains", "source"), rows)
 
 
+def scores() -> str:
+    """Return every transferability score with its range, what it lacks a value for, and where it is from."""
+    rows = [(f"`{one.name}`", one.title, one.values, one.undefined or "", one.citation) for one in SCORES.values()]
+    return table(("score", "what it is", "values", "undefined for", "source"), rows)
+
+
 def corruptions() -> str:
     """Return every corruption with what it does."""
     rows = [
@@ -142,6 +149,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "strategies": strategies,
     "corruptions": corruptions,
     "problems": problems,
+    "scores": scores,
     "expectations": expectations,
 }
 

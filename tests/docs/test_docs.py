@@ -10,6 +10,7 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
+from bench import __main__ as bench
 from flows import cli
 from graft import catalog, errors
 from tests.docs.tables import MARKED, PAGES, ROOT, SECTIONS, TABLES, renewed
@@ -103,8 +104,10 @@ def test_every_command_line_is_one_that_can_be_typed(line):
 
             assert step in STEPS
             assert name in {**catalogue()["sources"], **catalogue()["targets"]}
-        case ["python", "-m", "tests.docs.tables"]:
+        case ["python", "-m", "tests.docs.tables" | "bench.page"]:
             pass
+        case ["python", "-m", "bench", *arguments]:
+            bench.parse(arguments)
         case ["prefect", "deployment", "run", name, *rest]:
             deployments = YAML(typ="safe").load((ROOT / "prefect.yaml").read_text())["deployments"]
             flows = {f"{entry['entrypoint'].split(':')[1]}/{entry['name']}": entry for entry in deployments}

@@ -134,3 +134,13 @@ def test_a_plan_builds_its_data_and_checks_everything_before_training():
 def test_a_plan_for_an_unknown_target_names_the_nearest():
     with pytest.raises(CatalogError, match="did you mean 'small'"):
         plan("smal", CATALOG)
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_plan_without_data_says_so_before_anything_runs(tmp_path):
+    (tmp_path / "data" / "own.dvc").unlink()
+    with pytest.raises(DataError, match=r"targets\.small\.data\.path: data/own: no such file or folder") as error:
+        plan("small", CATALOG)
+    assert len(error.value.problems) == 1
+    (tmp_path / "data" / "own").mkdir()
+    assert plan("small", CATALOG).tracked == ()

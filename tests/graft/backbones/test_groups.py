@@ -4,6 +4,7 @@ import torch
 from graft.backbones import Freeze, build, layer_groups
 from graft.problems import PROBLEMS
 from tests.conftest import BERT, RESNET
+from tests.networks import SPEECH, WAV2VEC2, from_config, sounds
 
 NETWORKS = {
     "image-classification": (RESNET, ("a", "b")),
@@ -65,3 +66,13 @@ def test_frozen_batch_statistics_do_not_move():
     before = {name: value.clone() for name, value in model.named_buffers()}
     model(pixel_values=torch.randn(4, 1, 16, 16))
     assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())
+
+
+def test_no_frozen_layer_is_skipped_by_chance_or_hidden():
+    config = {"model_type": "wav2vec2", "layerdrop": 0.9, "mask_time_prob": 0.9, "apply_spec_augment": True}
+    model = from_config(SPEECH, {**WAV2VEC2, **config})()
+    Freeze(model, ["head"]).set_train(model)
+    model.dropout.eval()
+    inputs = {"input_values": sounds()["input_values"][:2]}
+    assert torch.equal(model(**inputs).logits, model(**inputs).logits)
+    assert model.training

@@ -1,3 +1,4 @@
+import copy
 import io
 
 import numpy as np
@@ -7,9 +8,11 @@ import torch
 from PIL import Image
 
 from graft.catalog import Pretraining
+from graft.errors import CheckpointError
 from graft.problems import PROBLEMS
 from graft.problems.masked_language_modelling import IGNORED
-from graft.problems.tokens import describe_tokens
+from graft.problems.problem import Examples
+from graft.problems.tokens import describe_tokens, pad
 from graft.training.batches import generator
 
 IMAGES, TEXTS, MASKED = (
@@ -45,6 +48,25 @@ def test_a_batch_holds_the_pixels_that_the_processor_itself_would_give(image_pro
     assert batch["labels"].tolist() == [0, 1, 0, 1, 0]
 
 
+def test_images_in_one_array_or_one_by_one_make_the_same_batch(image_processor):
+    _, table = pictures()
+    together = IMAGES.encode(table, image_processor)
+    apart = Examples(list(together.features), together.labels)
+    assert isinstance(together.features, np.ndarray)
+    first, second = (IMAGES.collate(one, [3, 0, 3], image_processor, generator(0), True) for one in (together, apart))
+    assert torch.equal(first["pixel_values"], second["pixel_values"])
+
+
+@pytest.mark.parametrize("keep", [list, np.asarray])
+def test_rows_that_are_taken_keep_their_labels(image_processor, keep):
+    _, table = pictures()
+    whole = IMAGES.encode(table, image_processor)
+    part = Examples(keep(whole.features), whole.labels).take(np.array([4, 1]))
+    assert isinstance(part.features, keep if keep is list else np.ndarray)
+    assert np.array_equal(part.stack([1, 0]), whole.stack([1, 4]))
+    assert part.labels.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK"])
 def test_images_of_any_mode_become_what_the_network_takes(mode, image_processor):
     made, _ = pictures()
@@ -73,6 +95,24 @@ def test_padding_is_masked_out(tokenizer):
     batch = TEXTS.collate(examples, [0, 1], tokenizer, generator(0), False)
     assert batch["attention_mask"].sum(1).tolist() == [len(ids) for ids in examples.features]
     assert batch["labels"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_batch_of_texts_is_the_one_that_the_tokenizer_itself_would_pad(tokenizer, side, monkeypatch):
+    monkeypatch.setattr(tokenizer, "padding_side", side)
+    examples = TEXTS.encode(pa.table({"text": SENTENCES[:3]}), tokenizer)
+    ids = [examples.features[row].tolist() for row in (2, 0, 1)]
+    expected = tokenizer.pad({"input_ids": ids}, padding="longest", return_tensors="pt")
+    batch = TEXTS.collate(examples, [2, 0, 1], tokenizer, generator(0), False)
+    assert sorted(batch) == sorted(expected)
+    assert all(torch.equal(batch[name], expected[name]) and batch[name].dtype == expected[name].dtype for name in batch)
+
+
+def test_a_tokenizer_without_a_padding_token_is_refused(tokenizer):
+    without = copy.deepcopy(tokenizer)
+    without.pad_token = None
+    with pytest.raises(CheckpointError, match=r"no padding token(.|\n)*`pad_token`"):
+        pad(TEXTS.encode(pa.table({"text": SENTENCES[:2]}), tokenizer), [0, 1], without)
 
 
 def test_masking_predicts_hidden_tokens_and_never_special_ones(tokenizer):

@@ -20,6 +20,21 @@ def test_a_table_of_sentences_is_text_classification_and_its_group_is_noted(csv)
     assert any("column 'patient' looks like a group" in note for note in found.notes)
 
 
+def test_a_label_that_was_guessed_from_its_values_alone_is_said_to_be_a_guess(csv):
+    rows = [f"a review with words {n},{['good', 'bad'][n % 2]}" for n in range(12)]
+    guessed = inspect(csv("review,mood", *rows))
+    assert guessed.columns["label"] == "mood"
+    assert any("'mood' was taken for the label" in note for note in guessed.notes)
+    named = inspect(csv("review,mood", *rows), columns={"label": "mood"})
+    usual = inspect(csv("review,sentiment", *rows))
+    assert not [note for note in (*named.notes, *usual.notes) if "taken for the label" in note]
+
+
+def test_who_wrote_a_row_is_no_label(csv):
+    with pytest.raises(DataError, match="no column for the label"):
+        inspect(csv("review,customer", *(f"a review with words {n},c{n % 3}" for n in range(12))), labelled=True)
+
+
 def test_text_without_a_label_is_for_pretraining(csv):
     found = inspect(csv("text", *(f"line of words {n}" for n in range(6))))
     assert (found.problem, found.labels) == ("masked-language-modelling", ())

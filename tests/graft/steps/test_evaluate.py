@@ -73,6 +73,7 @@ def test_report_and_package_are_whole_and_agree(study: Build, modality: str) -> 
     facts = json.loads(Path("packages/t/graft.json").read_text())
     assert facts["metrics"].items() <= metrics.items()
     assert metrics["package"] == files_digest(list_files(Path("packages/t")))
+    assert metrics["scores"] == {"logme": -0.25, "knn": 0.5}
     assert metrics["source_metric"] == ("accuracy" if modality == "image" else "loss")
 
 
@@ -307,7 +308,7 @@ def _build_run(catalog: Catalog, config: dict[str, Any]) -> None:
             "groups": groups, "winner": CHOICE, "control": control_choice, "candidates": rows, "selection": "5-fold",
             "probe": {"strategy": "linear-probe", "learning_rate": 0.001, "steps": 5, "folder": "source"},
             "seeds": list(SEEDS), "seconds": 1.5, "device": "cpu", "source_digest": "d" * 64, "tokens": None,
-            "notes": [],
+            "notes": [], "scores": {"logme": -0.25, "knn": 0.5},
         }  # fmt: skip
         (folder / "study.json").write_text(json.dumps(facts))
         (folder / "trials.csv").write_text(TRIALS + "candidate,linear-probe,0.001,0,0,5,0.5,0.9,0.1,10,1000\n")

@@ -88,6 +88,10 @@ def weights(folder):
     }
 
 
+def scores(folder):
+    return json.loads((folder / "runs" / "t" / "study.json").read_text())["scores"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, number):
     unbroken = project.with_name("unbroken")
@@ -114,6 +118,8 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     finish(whole)
     assert len(weights(project / "runs")) == 6  # winner, control and the untouched source, two seeds each
     assert weights(project / "runs") == weights(unbroken / "runs")
+    assert len(scores(project)) == 8
+    assert scores(project) == scores(unbroken)
     assert not list((project / ".graft" / "work" / "adapt@t").iterdir())
 
 

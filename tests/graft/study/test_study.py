@@ -5,21 +5,28 @@ import pyarrow as pa
 import pytest
 import torch
 
-from graft.backbones import build, layer_groups
+from graft.backbones import build, layer_groups, renew_head
 from graft.catalog import Data, Study
+from graft.errors import CatalogError
 from graft.problems import PROBLEMS
-from graft.study import Bench, count_steps, plan, search, train_finals
+from graft.study import Bench, count_steps, plan, proposal, search, train_finals
 from graft.study.candidates import make_candidates
 from graft.study.folds import choose_selection, split
 from graft.study.probe import choose_probe
+from graft.study.proposal import propose_block
 from graft.study.selection import select
 from graft.study.trial import Outcome
+from graft.training.batches import rows_of_step
 from tests.conftest import RESNET
 
 PROBLEM = PROBLEMS["image-classification"]
 LABELS = ("a", "b", "c")
 STUDY = Study(strategies=("linear-probe", "full"), seeds=2, budget_steps=4, folds=3)
 DATA = Data(path="data")
+
+
+def replace_study(**changes):
+    return STUDY.model_copy(update=changes)
 
 
 def table(per_class, groups=None):
@@ -75,10 +82,10 @@ def test_a_linear_probe_that_wins_is_not_trained_twice(bench):
 
 
 def test_the_untouched_source_has_the_best_learning_rate_that_was_tried_or_else_the_first(bench):
-    groups = layer_groups(build(PROBLEM, RESNET, LABELS, seed=0))
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
     study = STUDY.model_copy(update={"learning_rates": (1e-3, 1e-2)})
-    probe = make_candidates(study, groups)[0][:2]
-    full = make_candidates(study, groups)[0][2:4]
+    probe = make_candidates(study, model)[0][:2]
+    full = make_candidates(study, model)[0][2:4]
     standings = select({full[0]: outcomes(0.9, 0.91), probe[0]: outcomes(0.4, 0.5), probe[1]: outcomes(0.6, 0.7)}, True)
     candidate, steps = choose_probe(replace(bench, study=study), standings)
     assert (candidate.role, candidate.strategy, candidate.learning_rate, steps) == ("source", "linear-probe", 1e-2, 10)
@@ -113,15 +120,55 @@ def test_every_labelled_row_is_held_out_once_per_seed(bench):
 
 
 def test_strategies_that_come_to_the_same_are_tried_once():
-    groups = layer_groups(build(PROBLEM, RESNET, LABELS, seed=0))
-    candidates, notes = make_candidates(Study(strategies=("top-2", "top-half")), groups)
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
+    candidates, notes = make_candidates(Study(strategies=("top-2", "top-half")), model)
     assert [candidate.strategy for candidate in candidates] == ["top-2", "scratch"]
     assert notes == ["top-half trains the same layers as top-2 on this network and was not tried twice"]
 
 
+def test_what_cannot_be_tried_on_a_network_is_left_out_and_said():
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
+    candidates, notes = make_candidates(Study(strategies=("lora", "gradual", "full"), budget_steps=4), model)
+    assert [candidate.strategy for candidate in candidates] == ["full", "scratch"]
+    assert notes == [
+        "lora needs linear layers, and the blocks of this network have none",
+        "gradual has 5 phases on this network, more than the budget of 4 steps",
+    ]
+    with pytest.raises(CatalogError, match="no strategy of this study can be tried"):
+        make_candidates(Study(strategies=("lora",)), model)
+
+
+def test_what_a_candidate_costs_is_what_it_trains():
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
+    study = Study(strategies=("linear-probe", "bitfit", "norm-only", "top-1", "full"))
+    trained = {one.strategy: one.trained_parameters for one in make_candidates(study, model)[0]}
+    assert trained["linear-probe"] == 8 * 3 + 3
+    assert trained["linear-probe"] < trained["bitfit"] < trained["norm-only"] < trained["top-1"] < trained["full"]
+    assert trained["full"] == trained["scratch"] == sum(value.numel() for value in model.parameters())
+
+
+def test_the_block_that_is_proposed_is_where_gradients_are_large_against_weights(bench, monkeypatch):
+    monkeypatch.setattr(proposal, "PASSES", 1)
+    study = replace(bench, study=replace_study(strategies=("surgical",)))
+    candidates, notes, _ = plan(study, pa.table({"label": pa.array(bench.examples.labels, pa.int64())}), DATA)
+    name, norms = propose_block(study, bench.examples)
+    assert set(norms) == {"block 1", "block 2", "block 3"}
+    assert candidates[0].trained_groups == (name, "head")
+    assert notes[0].startswith(f"{name} has the largest gradients")
+    assert name == max(norms, key=norms.get)
+    model = renew_head(bench.source, PROBLEM, LABELS, 0).eval()
+    rows = rows_of_step(0, len(bench.examples), study.study.batch_size, 0)
+    batch = PROBLEM.collate(bench.examples, rows, bench.processor, torch.Generator(), training=False)
+    loss = torch.nn.functional.cross_entropy(model(pixel_values=batch["pixel_values"]).logits, batch["labels"])
+    weights = list(model.get_submodule("resnet.encoder.stages.1").parameters())
+    gradients = torch.autograd.grad(loss, weights)
+    ratios = [g.norm() / w.detach().norm() for g, w in zip(gradients, weights, strict=True) if w.detach().norm() > 0]
+    assert norms["block 2"] == pytest.approx(float(sum(ratios) / len(ratios)), rel=1e-5)
+
+
 def test_the_control_gets_every_learning_rate_that_the_candidates_get():
-    groups = layer_groups(build(PROBLEM, RESNET, LABELS, seed=0))
-    candidates, _ = make_candidates(Study(strategies=("full",), learning_rates=(1e-3, 1e-2)), groups)
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
+    candidates, _ = make_candidates(Study(strategies=("full",), learning_rates=(1e-3, 1e-2)), model)
     assert [(one.role, one.learning_rate) for one in candidates] == [
         ("candidate", 1e-3),
         ("candidate", 1e-2),
@@ -161,8 +208,8 @@ def outcomes(*metrics):
 
 
 def candidates():
-    groups = layer_groups(build(PROBLEM, RESNET, LABELS, seed=0))
-    probe, full, *_ = make_candidates(STUDY, groups)[0]
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
+    probe, full, *_ = make_candidates(STUDY, model)[0]
     return probe, full
 
 

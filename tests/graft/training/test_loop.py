@@ -1,4 +1,6 @@
 import hashlib
+from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from graft.problems.problem import Examples
 from graft.settings import settings
 from graft.strategies import STRATEGIES, resolve
 from graft.training import Job, score, train
-from tests.conftest import RESNET
+from tests.conftest import BERT, RESNET
 
 PROBLEM = PROBLEMS["image-classification"]
 STEPS = 12
@@ -23,24 +25,35 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def run(images, image_processor, tmp_path):
+def networks(images, image_processor, sentences, tokenizer):
+    """What can be trained: a ResNet on images, and a BERT on sentences for what needs linear layers."""
+    text = PROBLEMS["text-classification"]
+    return {
+        "resnet": (PROBLEM, RESNET, ("a", "b", "c"), images, image_processor),
+        "bert": (text, BERT | {"vocab_size": len(tokenizer)}, ("a", "b"), text.encode(sentences, tokenizer), tokenizer),
+    }
+
+
+@pytest.fixture
+def run(networks, tmp_path):
     """Return a function that trains a fresh network and gives its weights' digest; `kill` ends it after that step."""
 
-    def go(strategy="full", folder="state", kill=None, **changes):
-        model = build(PROBLEM, RESNET, ("a", "b", "c"), seed=0)
-        legs = resolve(STRATEGIES[strategy], [group.name for group in layer_groups(model)], STEPS)
+    def go(strategy="full", folder="state", kill=None, network="resnet", **changes):
+        problem, config, labels, rows, processor = networks[network]
+        model = build(problem, config, labels, seed=0)
         job = {
-            "problem": PROBLEM,
-            "processor": image_processor,
-            "train": images,
-            "validation": images,
-            "legs": legs,
+            "problem": problem,
+            "processor": processor,
+            "train": rows,
+            "validation": rows,
+            "legs": legs_of(strategy),
             "learning_rate": 1e-2,
             "recipe": Study(),
             "seed": 0,
             "measure_every": 4,
             "patience": None,
             "folder": tmp_path / folder,
+            "blend": STRATEGIES[strategy].blend,
         }
 
         def report(step, message):
@@ -51,6 +64,11 @@ def run(images, image_processor, tmp_path):
         return weights_digest(model), trained, model
 
     return go
+
+
+def legs_of(strategy):
+    groups = ["stem", "block 1", "block 2", "block 3", "head"]
+    return resolve(STRATEGIES[strategy], groups, STEPS, proposed="block 2")
 
 
 @pytest.fixture
@@ -64,14 +82,28 @@ def weights_digest(model):
     return hashlib.sha256(b"".join(value.numpy().tobytes() for value in model.state_dict().values())).hexdigest()
 
 
-@pytest.mark.parametrize("kill", [1, 6, 7])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_killed_run_ends_in_the_same_bits(run, every_step, strategy, kill):
-    unbroken, _, _ = run(strategy, "unbroken")
-    with pytest.raises(Killed):
-        run(strategy, "broken", kill=kill)
-    resumed, _, _ = run(strategy, "broken")
-    assert resumed == unbroken
+def test_a_run_killed_in_every_phase_and_between_phases_ends_in_the_same_bits(run, every_step, strategy):
+    network = "bert" if strategy == "lora" else "resnet"
+    unbroken, whole, _ = run(strategy, "unbroken", network=network)
+    ends = list(accumulate(leg.steps for leg in legs_of(strategy)))
+    middles = [end - leg.steps // 2 for leg, end in zip(legs_of(strategy), ends, strict=True)]
+    for step in sorted({1, *middles, *ends}):
+        with pytest.raises(Killed):
+            run(strategy, "broken", kill=step, network=network)
+    resumed, again, _ = run(strategy, "broken", network=network)
+    assert (resumed, again.curve) == (unbroken, whole.curve)
+
+
+@pytest.mark.parametrize("strategy", ["full", "lp-ft", "wise-ft", "lora"])
+def test_a_run_that_is_ended_and_continued_is_the_run_that_never_ended(run, strategy):
+    network = "bert" if strategy == "lora" else "resnet"
+    whole, _, _ = run(strategy, "whole", network=network)
+    for end in (3, 6, 7):
+        _, trained, _ = run(strategy, "parts", network=network, stop_at=end, resumable=True)
+        assert trained.steps == end
+    continued, _, _ = run(strategy, "parts", network=network, resumable=True)
+    assert continued == whole
 
 
 def test_early_stopping_survives_a_kill(run, every_step, images):
@@ -108,6 +140,57 @@ def test_lp_ft_moves_the_backbone_in_its_second_phase_only(run, every_step):
     _, _, both = run("lp-ft", "both")
     assert torch.equal(first.state_dict()[name], before[name])
     assert not torch.equal(both.state_dict()[name], before[name])
+
+
+def changed(model):
+    """Return the names of the parameters that training moved."""
+    before = build(PROBLEM, RESNET, ("a", "b", "c"), seed=0).state_dict()
+    return {name for name, _ in model.named_parameters() if not torch.equal(model.state_dict()[name], before[name])}
+
+
+def test_only_biases_or_only_normalisations_move_below_the_head(run):
+    head = {"classifier.1.weight", "classifier.1.bias"}
+    _, _, biased = run("bitfit", "bitfit")
+    assert {name.rsplit(".", 1)[1] for name in changed(biased) - head} == {"bias"}
+    _, _, normed = run("norm-only", "norm-only")
+    assert {name.rsplit(".", 2)[1] for name in changed(normed) - head} == {"normalization"}
+    assert head < changed(biased) & changed(normed)
+
+
+def test_one_block_alone_moves(run):
+    _, _, model = run("surgical")
+    assert {name.split(".")[3] for name in changed(model) if name.startswith("resnet")} == {"1"}
+
+
+def test_an_anchor_holds_the_weights_near_where_they_began(run):
+    before = build(PROBLEM, RESNET, ("a", "b", "c"), seed=0).state_dict()
+
+    def distance(model):
+        moved = model.state_dict()
+        return sum(float((moved[name] - before[name]).norm()) for name in changed(model) if "resnet" in name)
+
+    free, held = (run(folder=f"{pull}", legs=(replace(legs_of("full")[0], anchor=pull),))[2] for pull in (0.0, 10.0))
+    assert distance(held) < 0.8 * distance(free)
+
+
+def test_interpolated_weights_lie_half_way_between_the_phases(run):
+    _, _, probed = run("wise-ft", "probed", stop_at=STEPS // 2)
+    _, _, tuned = run("wise-ft", "tuned", blend=None)
+    _, _, mean = run("wise-ft", "mean")
+    for name, value in mean.named_parameters():
+        ends = probed.state_dict()[name], tuned.state_dict()[name]
+        assert torch.allclose(value, sum(ends) / 2, atol=1e-6), name
+
+
+def test_adapters_are_merged_into_plain_weights_and_move_the_blocks_alone(run, networks):
+    problem, config, labels, *_ = networks["bert"]
+    before = build(problem, config, labels, seed=0).state_dict()
+    _, _, model = run("lora", network="bert")
+    after = model.state_dict()
+    assert set(after) == set(before)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert "bert.encoder.layer.0.attention.self.query.weight" in moved
+    assert not {name for name in moved if "embeddings" in name or "LayerNorm" in name}
 
 
 def test_stopping_early_on_purpose_keeps_the_schedule(run):

@@ -1,0 +1,141 @@
+"""What a benchmark found, as it is written to `bench/results`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from graft.manifest import write_whole
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Frozen(BaseModel):
+    """A part of a result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Spread(Frozen):
+    """Median, smallest and largest of the repeats."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Return the spread of at least one value."""
+        return cls(median=median(values), low=min(values), high=max(values))
+
+
+class Scale(Frozen):
+    """How a comparison is read."""
+
+    words: str
+    unit: Literal["×", "%"]
+    higher_is_better: bool
+
+    @property
+    def factor(self) -> int:
+        """What a value is multiplied by when it is printed with its unit."""
+        return 100 if self.unit == "%" else 1
+
+    def reaches(self, value: float, aim: float) -> bool:
+        """Say whether a value is as good as the aim."""
+        return value >= aim if self.higher_is_better else value <= aim
+
+
+class Guard(Frozen):
+    """The quality without which a ratio means nothing."""
+
+    name: str
+    found: str
+    holds: bool
+
+
+class Against(Frozen):
+    """Ours against one peer."""
+
+    peer: str
+    seconds: tuple[float, ...]
+    """Of each repeat."""
+    ratio: Spread
+    """Over the repeats: the peer's seconds divided by ours of the same repeat."""
+    reading: Spread
+    """The same pairs of times on the comparison's scale."""
+    aim: float | None
+    reached: bool | None
+    """Whether the median reaches the aim; None where there is none."""
+
+
+class Measured(Frozen):
+    """One comparison: the same work on the same input, done by ours and by each peer."""
+
+    title: str
+    data: str
+    work: float
+    """Units of work done in one repeat."""
+    unit: str
+    ours: str
+    seconds: tuple[float, ...]
+    scale: Scale
+    against: tuple[Against, ...]
+    guard: Guard
+    notes: dict[str, str]
+
+
+class Machine(Frozen):
+    """Where a run was made; times of two machines are never compared."""
+
+    cpu: str
+    cores: int
+    threads: int
+    """Of torch, while it measured."""
+    gpu: str | None
+    device: str
+    torch: str
+    python: str
+    load: float
+    """Processes that wanted to run in the minute before the first benchmark."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether others kept every core busy."""
+        return self.load >= self.cores
+
+
+class Result(Frozen):
+    """One benchmark, run once."""
+
+    benchmark: str
+    title: str
+    method: str
+    date: str
+    repeats: int
+    machine: Machine
+    comparisons: tuple[Measured, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every guard holds."""
+        return all(measured.guard.holds for measured in self.comparisons)
+
+    @property
+    def name(self) -> str:
+        """What its file is called: one for each kind of device, so that a GPU's result replaces no CPU's."""
+        return self.benchmark if self.machine.gpu is None else f"{self.benchmark}.gpu"
+
+
+def write(result: Result, folder: Path = RESULTS) -> Path:
+    """Write a result whole and return its path."""
+    path = folder / f"{result.name}.json"
+    write_whole(path, result.model_dump_json(indent=2) + "\n")
+    return path
+
+
+def read(path: Path) -> Result:
+    """Return a result that was written."""
+    return Result.model_validate_json(path.read_text())

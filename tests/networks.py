@@ -1,0 +1,136 @@
+"""One tiny network of each family the project knows, of fixed random weights, with rows to feed it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import transformers
+
+from tests.conftest import BERT, RESNET
+
+ROWS = 12
+GPT2 = {
+    "model_type": "gpt2",
+    "n_embd": 8,
+    "n_layer": 3,
+    "n_head": 2,
+    "n_positions": 16,
+    "vocab_size": 60,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+VIT = {
+    "model_type": "vit",
+    "hidden_size": 8,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "image_size": 16,
+    "patch_size": 4,
+    "num_channels": 1,
+}
+CONVNEXT = {
+    "model_type": "convnext",
+    "num_channels": 1,
+    "hidden_sizes": [4, 6, 8],
+    "depths": [1, 2, 1],
+    "num_stages": 3,
+}
+WAV2VEC2 = {
+    "model_type": "wav2vec2",
+    "hidden_size": 8,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "conv_dim": [4, 8],
+    "conv_kernel": [10, 3],
+    "conv_stride": [5, 2],
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "vocab_size": 12,
+    "apply_spec_augment": False,
+    "ctc_loss_reduction": "mean",
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """How to make a model, and `ROWS` rows of its inputs and labels."""
+
+    make: Callable[[], Any]
+    inputs: Callable[[], dict[str, torch.Tensor]]
+    blocks: int
+
+    def build(self) -> Any:
+        """Return the model of fixed weights, in evaluation mode."""
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return self.make().eval()
+
+    def batch(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Return the model's inputs and labels for some rows."""
+        return {name: value[list(rows)] for name, value in self.inputs().items()}
+
+
+def from_config(auto: str, config: dict[str, Any], **more: Any) -> Callable[[], Any]:
+    def make() -> Any:
+        options = {**config, **more}
+        made = transformers.AutoConfig.for_model(options.pop("model_type"), **options)
+        return getattr(transformers, auto).from_config(made)
+
+    return make
+
+
+def from_timm(architecture: str, **arguments: Any) -> Callable[[], Any]:
+    config = {"architecture": architecture, "num_labels": 4, "model_args": arguments}
+    return lambda: transformers.TimmWrapperForImageClassification(transformers.TimmWrapperConfig(**config))
+
+
+def images(channels: int, size: int, classes: int) -> Callable[[], dict[str, torch.Tensor]]:
+    def make() -> dict[str, torch.Tensor]:
+        pixels = torch.randn(ROWS, channels, size, size, generator=torch.Generator().manual_seed(1))
+        return {"pixel_values": pixels, "labels": torch.arange(ROWS) % classes}
+
+    return make
+
+
+def texts() -> dict[str, torch.Tensor]:
+    """Rows of one width and different lengths."""
+    generator = torch.Generator().manual_seed(1)
+    width = 11
+    lengths = torch.randint(3, width + 1, (ROWS, 1), generator=generator)
+    mask = (torch.arange(width) < lengths).long()
+    ids = torch.randint(3, 60, (ROWS, width), generator=generator) * mask
+    return {"input_ids": ids, "attention_mask": mask, "labels": torch.arange(ROWS) % 2}
+
+
+def sounds() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    values = torch.randn(ROWS, 400, generator=generator)
+    return {"input_values": values, "labels": torch.randint(1, 12, (ROWS, 5), generator=generator)}
+
+
+def masked_sounds() -> dict[str, torch.Tensor]:
+    """Rows that end in silence, as a speech network with a mask takes them."""
+    lengths = torch.linspace(200, 400, ROWS).long()[:, None]
+    made = sounds()
+    mask = (torch.arange(400) < lengths).long()
+    return {**made, "input_values": made["input_values"] * mask, "attention_mask": mask}
+
+
+VISION, LANGUAGE, SPEECH = "AutoModelForImageClassification", "AutoModelForSequenceClassification", "AutoModelForCTC"
+NETWORKS = {
+    "bert": Network(from_config(LANGUAGE, BERT), texts, 3),
+    "gpt2": Network(from_config(LANGUAGE, GPT2), texts, 3),
+    "vit": Network(from_config(VISION, VIT), images(1, 16, 2), 3),
+    "resnet": Network(from_config(VISION, RESNET), images(1, 16, 2), 3),
+    "convnext": Network(from_config(VISION, CONVNEXT), images(1, 32, 2), 3),
+    "vgg": Network(from_timm("vgg11", mlp_ratio=0.01), images(3, 32, 4), 5),
+    "inception": Network(from_timm("inception_v3"), images(3, 75, 4), 11),
+    "wav2vec2": Network(from_config(SPEECH, WAV2VEC2), sounds, 3),
+    "wav2vec2 with masks": Network(
+        from_config(SPEECH, WAV2VEC2, do_stable_layer_norm=True, feat_extract_norm="layer"), masked_sounds, 3
+    ),
+}

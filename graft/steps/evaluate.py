@@ -83,7 +83,10 @@ def run(name: str, catalog: Catalog) -> None:
     rows, done = inputs.target.evaluation.robustness_rows, count(1)
     total = 4 + count_sets(inputs.problem, rows, len(inputs.shifts))
     with Progress(f"evaluate@{name}", total, "parts") as progress:
-        report_part: Report = lambda message: progress.update(next(done), message)  # noqa: E731
+
+        def report_part(message: str) -> None:
+            progress.update(next(done), message)
+
         found = _measure(inputs, report_part)
         with whole_folder(REPORTS / name, step="evaluate", name=name) as report:
             with whole_folder(PACKAGES / name, step="evaluate", name=name) as package:

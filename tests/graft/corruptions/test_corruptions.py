@@ -121,6 +121,12 @@ def test_a_table_is_corrupted_by_seed_and_content_alone(modality):
             assert first != cells(corrupt(open_inputs(table, family), name, 3, seed=1), family)
 
 
+def test_a_higher_severity_does_more_of_the_same_to_the_same_row():
+    inputs = open_inputs(pa.table({"text": [" ".join(f"w{number}" for number in range(60))]}), FAMILIES["text"])
+    left = [set(corrupt(inputs, "dropped-words", severity, 0)["text"][0].as_py().split()) for severity in SEVERITIES]
+    assert all(fewer < more for more, fewer in pairwise(left))
+
+
 @pytest.mark.parametrize("modality", FAMILIES)
 def test_severity_zero_is_the_table_as_it_was(modality):
     table = rows(modality)

@@ -116,7 +116,7 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
         (project / ".graft" / "progress" / "adapt@t.json").unlink()
     finish(start(project, "adapt", "t"))
     finish(whole)
-    assert len(weights(project / "runs")) == 4
+    assert len(weights(project / "runs")) == 6  # winner, control and the untouched source, two seeds each
     assert weights(project / "runs") == weights(unbroken / "runs")
     assert len(scores(project)) == 8
     assert scores(project) == scores(unbroken)

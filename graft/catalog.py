@@ -221,7 +221,7 @@ class Target(Section):
     """The target's rows."""
     study: Study
     """The search; `{}` takes every default."""
-    evaluation: Evaluation
+    evaluation: Evaluation = Evaluation()
     """What is measured beside the verdict; `{}` takes every default."""
     gates: Gates = Gates()
     """When a candidate is promoted."""
@@ -302,8 +302,8 @@ def _explain(problem: dict[str, Any], raw: dict[str, Any]) -> str:
             if elsewhere:
                 return f"{place}: unknown key here; it belongs under '{elsewhere[0]}:'"
             return f"{place}: unknown key; {nearest(key, list(section.model_fields))}"
-        case "missing" if (key := problem["loc"][-1]) in ("study", "evaluation"):
-            return f"{place}: missing; write `{key}: {{}}` to take every default"
+        case "missing" if problem["loc"][-1] == "study":
+            return f"{place}: missing; write `study: {{}}` to take every default"
         case "missing":
             return f"{place}: missing"
         case "model_type" if problem["loc"][-1] == "data":

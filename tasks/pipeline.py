@@ -134,7 +134,7 @@ class Transcript:
 def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> StageResult:
     """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as.
 
-    A target's check runs, too, where the files of its shift sets changed, which DVC does not see.
+    A target's check runs, too, where its shift sets changed, which DVC does not see.
     """
     forget_outcome(stage)
     started = time.monotonic()
@@ -142,7 +142,7 @@ def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> 
     _repro(stage, transcript, tick)
     step, _, name = stage.partition("@")
     if step == "check-target" and (changed := changed_shifts(name, load())):
-        say(f"checked again, for other files in shift set {', '.join(changed)}")
+        say(f"checked again, for shift set {', '.join(changed)} is new or has changed")
         transcript.action = "ran"
         _repro(stage, transcript, tick, "--force")
     return StageResult(stage, transcript.action, time.monotonic() - started)

@@ -1,7 +1,7 @@
-"""Shift sets under DVC, which sees what params.yaml says of them but not their files; those are looked at here.
+"""Shift sets under DVC, which does not see for the check what they are; that is looked at here.
 
-A stage of dvc.yaml cannot list the paths of an optional mapping as dependencies. So the check writes down the digest of
-the files that it read, and a run that finds others checks again.
+A stage of dvc.yaml cannot depend on keys and paths of an optional mapping. So the check writes down what it was asked
+and the digest of the files that it read, and a run that finds anything else checks again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FOLDER = Path("checks/shifts")
 
 
 def changed_shifts(name: str, catalog: Catalog) -> list[str]:
-    """Return the shift sets of a target that are here with other files than its last check read."""
+    """Return the shift sets of a target that its last check has not read, or not as they are asked for or here now."""
     shifts = catalog.target(name).evaluation.shifts
     record = FOLDER / name / "shifts.json"
     if not shifts or not record.is_file():
@@ -23,5 +23,11 @@ def changed_shifts(name: str, catalog: Catalog) -> list[str]:
     from graft.reading import path_digest
 
     checked = json.loads(record.read_text())
-    there = {each: Path(shift.path) for each, shift in shifts.items() if each in checked}
-    return [each for each, path in there.items() if path.exists() and path_digest(path) != checked[each]["files"]]
+    asked = {each: shift.model_dump(mode="json") for each, shift in shifts.items()}
+    paths = {each: Path(shift.path) for each, shift in shifts.items()}
+    return [
+        each
+        for each, path in paths.items()
+        if checked.get(each, {}).get("asked") != asked[each]
+        or (path.exists() and path_digest(path) != checked[each]["files"])
+    ]

@@ -64,7 +64,7 @@ def new_target(
         section = _data(path, found, group)
         if labels_per_class is not None:
             section["labels_per_class"] = labels_per_class
-        entry = {"source": source, "problem": found.problem, "data": section, "study": {}, "evaluation": {}}
+        entry = {"source": source, "problem": found.problem, "data": section, "study": {}}
         _add("targets", name, entry, path)
     _tell("target", name, path, found)
     print(f"next: graft run {name}")
@@ -205,7 +205,7 @@ def _plain(entry: Mapping[str, Any]) -> CommentedMap:
     written = CommentedMap()
     for key, value in entry.items():
         written[key] = _plain(value) if isinstance(value, Mapping) else value
-        if key in ("config", "columns", "study", "evaluation"):
+        if key in ("config", "columns", "study"):
             written[key].fa.set_flow_style()
     return written
 

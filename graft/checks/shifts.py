@@ -74,7 +74,7 @@ def _check(
             lines += [f"... and {len(leaked) - LISTED} more"] if len(leaked) > LISTED else []
             found.problems.append("\n      ".join(lines))
     found.sets[name] = {
-        "path": shift.path,
+        "asked": shift.model_dump(mode="json"),
         "rows": table.num_rows,
         "dataset": dataset.fingerprint,
         "files": path_digest(Path(shift.path)),
@@ -82,5 +82,5 @@ def _check(
 
 
 def write_shifts(found: ShiftChecks, folder: Path) -> None:
-    """Write shifts.json: rows, fingerprint and digest of the files of each set."""
+    """Write shifts.json: what was asked, rows, fingerprint and digest of the files of each set."""
     (folder / "shifts.json").write_text(json.dumps(found.sets, indent=2, sort_keys=True) + "\n")

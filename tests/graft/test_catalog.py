@@ -17,8 +17,8 @@ targets:
     problem: image-classification
     data: {path: data/small}
     study: {}
-    evaluation: {}
 """
+EVALUATED = GOOD + "    evaluation: {}\n"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def read(tmp_path):
     return go
 
 
-def test_a_target_of_five_lines_works(read):
+def test_a_target_of_four_lines_works(read):
     target = read(GOOD).target("small")
     assert target.study.seeds == 3
     assert target.evaluation.robustness_rows == 500
@@ -51,7 +51,6 @@ def test_the_bundled_catalogue_is_valid():
         ("    study: {}\n", "", r"targets\.small\.study: missing; write `study: \{\}`"),
         ("data: {path: data/small}", "data: data/small", r"write `data: \{path: data/small\}`"),
         ("data: {path: data/small}", "data: {path: x, labels_per_class: 0}", "labels_per_class: .*greater than"),
-        ("    evaluation: {}\n", "", r"targets\.small\.evaluation: missing; write `evaluation: \{\}`"),
         ("evaluation: {}", "evaluation: {robustness_rows: -1}", "robustness_rows: .*greater than or equal to 0"),
         ("evaluation: {}", "evaluation: {shifts: {New York: {path: x}}}", r"shifts\.New York: a name is lower-case"),
         ("evaluation: {}", "evaluation: {shifts: {a: {pat: x}}}", r"shifts\.a\.pat: unknown key; did you mean 'path'"),
@@ -73,7 +72,7 @@ def test_the_bundled_catalogue_is_valid():
 )
 def test_what_is_wrong_is_said_with_the_way_out(read, old, new, message):
     with pytest.raises(CatalogError, match=message):
-        read(GOOD.replace(old, new))
+        read(EVALUATED.replace(old, new))
 
 
 def test_problems_that_no_source_or_target_can_have_are_refused(read):

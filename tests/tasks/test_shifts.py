@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from graft.catalog import load
+from graft.catalog import Shift, load
 from tasks.pipeline import plan, reproduce, stale
 from tasks.shifts import changed_shifts
 
@@ -22,22 +22,27 @@ targets:
     evaluation: {shifts: {elsewhere: {path: data/elsewhere.csv}}}
 """
 # Writes what the check writes of shift sets, and how often it ran.
-STEP = """
+STEP = (
+    f"""
+ASKED = {Shift(path="data/elsewhere.csv").model_dump(mode="json")}
+"""
+    + """
 import hashlib, json, pathlib
 files = hashlib.sha256(pathlib.Path("data/elsewhere.csv").read_bytes()).hexdigest()
 folder = pathlib.Path("checks/shifts/moods")
 folder.mkdir(parents=True, exist_ok=True)
-(folder / "shifts.json").write_text(json.dumps({"elsewhere": {"files": files}}))
+(folder / "shifts.json").write_text(json.dumps({"elsewhere": {"files": files, "asked": ASKED}}))
 with open("turns.txt", "a") as turns:
     turns.write("turn\\n")
 """
+)
 PIPELINE = """
 stages:
   check-target:
     foreach: ${targets}
     do:
       cmd: python step.py
-      params: ["targets.${key}.evaluation"]
+      params: ["targets.${key}.data"]
       deps: [step.py, "${item.data.path}"]
       outs: ["checks/shifts/${key}"]
 """
@@ -68,6 +73,15 @@ def test_other_files_in_a_shift_set_are_noticed_although_dvc_does_not(checkout):
     assert any("elsewhere" in line for line in said)
     assert changed_shifts("moods", load()) == []
     assert (checkout / "turns.txt").read_text() == "turn\n" * 2
+
+
+def test_a_new_shift_set_is_noticed_although_dvc_does_not(checkout):
+    stage = "check-target@moods"
+    reproduce(stage, lambda line: None)
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text().replace("{shifts: {", "{shifts: {further: {path: data/words.csv}, "))
+    assert stale([stage]) == {}
+    assert changed_shifts("moods", load()) == ["further"]
 
 
 def test_a_result_of_the_run_cache_for_other_files_is_not_taken(checkout):

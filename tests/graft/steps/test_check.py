@@ -124,7 +124,7 @@ def test_shift_sets_are_checked_and_leave_what_training_depends_on_as_it_was(cat
     run_target("small", with_shifts(catalog, elsewhere="elsewhere.csv"))
     assert (tmp_path / "checks/targets/small/check.json").read_bytes() == before
     found = json.loads((tmp_path / "checks/shifts/small/shifts.json").read_text())["elsewhere"]
-    assert (found["rows"], found["path"]) == (2, "elsewhere.csv")
+    assert (found["rows"], found["asked"]["path"]) == (2, "elsewhere.csv")
     assert found["files"] == sha256(tmp_path / "elsewhere.csv")
 
 

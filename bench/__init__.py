@@ -4,4 +4,4 @@ A benchmark is a module with `TITLE`, `METHOD` (how it measures, as its page say
 `comparisons(quick)`, which prepares and yields one `Comparison` after another.
 """
 
-BENCHMARKS = {"input": "bench.input", "orchestration": "bench.orchestration"}
+BENCHMARKS = {"input": "bench.input", "orchestration": "bench.orchestration", "prefix": "bench.prefix"}

@@ -17,7 +17,7 @@ from bench.machine import describe
 from bench.results import Against, Guard, Measured, Result, Scale, Spread
 
 Round = Mapping[str, Any]
-"""What each runner returned in one repeat, by its name."""
+"""What each runner returned in one repeat, by its name, ours first."""
 
 SPEED = Scale(words="as fast as the peer", unit="×", higher_is_better=True)
 
@@ -107,7 +107,7 @@ def take_turns(runners: Sequence[Runner], repeats: int) -> tuple[dict[str, list[
         for runner in runners if number % 2 else reversed(runners):
             taken, found[runner.name] = _timed(runner.run)
             seconds[runner.name].append(taken)
-        rounds.append(found)
+        rounds.append({runner.name: found[runner.name] for runner in runners})
     return {name: taken[1:] for name, taken in seconds.items()}, rounds[1:]
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def comparisons(quick: bool) -> Iterator[Comparison]:
             guard=guard_weights,
             scale=SHARE,
             read=share_of_ten_minutes,
-            notes=median_seconds,
+            notes=explain,
         )
 
 
@@ -91,21 +92,22 @@ def share_of_ten_minutes(ours: float, peer: float) -> float:
 
 
 def run_programs(project: Path, steps: Sequence[tuple[str, str]]) -> Round:
-    """Run each step as a program; return the digests of the final weights and each step's seconds."""
+    """Run each step as a program; return the digests of the final weights, CPU seconds, and each step's seconds."""
     with _copy(project) as folder:
-        seconds = {}
+        before, seconds = _cpu_seconds(), {}
         for step, name in steps:
             started = time.perf_counter()
             _python(folder, "graft.steps", step, name)
             seconds[step] = time.perf_counter() - started
-        return {"weights": _digests(folder), "seconds": seconds}
+        return {"weights": _digests(folder), "cpu": _cpu_seconds() - before, "steps": seconds}
 
 
 def run_script(project: Path, *steps: str) -> Round:
-    """Run the bare script, or some steps in one process; return the digests of the final weights."""
+    """Run the bare script, or some steps in one process; return the digests of the final weights and CPU seconds."""
     with _copy(project) as folder:
+        before = _cpu_seconds()
         _python(folder, "bench.bare", *steps)
-        return {"weights": _digests(folder)}
+        return {"weights": _digests(folder), "cpu": _cpu_seconds() - before}
 
 
 def guard_weights(rounds: Sequence[Round]) -> Guard:
@@ -120,11 +122,16 @@ def guard_weights(rounds: Sequence[Round]) -> Guard:
     )
 
 
-def median_seconds(rounds: Sequence[Round]) -> dict[str, str]:
-    """Return what each program took."""
-    taken = [output["seconds"] for one in rounds for output in one.values() if "seconds" in output]
+def explain(rounds: Sequence[Round]) -> dict[str, str]:
+    """Return the time of each program, and that of the processor: what others on the machine do not lengthen."""
+    cpu = {name: median(one[name]["cpu"] for one in rounds) for name in rounds[0]}
+    taken = [output["steps"] for one in rounds for output in one.values() if "steps" in output]
+    ours, *peers = cpu.values()
+    shares = [f"{100 * share_of_ten_minutes(ours, peer):.1f} %" for peer in peers]
     return {
-        "seconds of each program": ", ".join(f"{step} {median(one[step] for one in taken):.1f}" for step in taken[0])
+        "seconds of each program": ", ".join(f"{step} {median(one[step] for one in taken):.1f}" for step in taken[0]),
+        "CPU seconds": ", ".join(f"{name} {seconds:.1f}" for name, seconds in cpu.items()),
+        "by CPU seconds": f"{' and '.join(shares)} of a ten-minute run, on cores that nobody else uses",
     }
 
 
@@ -144,6 +151,12 @@ def _python(folder: Path, *module: str) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"python -m {' '.join(module)} ended with {done.returncode}:\n{done.stderr}")
+
+
+def _cpu_seconds() -> float:
+    """Return the processor time of every child that has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -93,7 +93,7 @@ def _table(result: Result) -> str:
 def _notes(result: Result) -> str:
     lines = []
     for measured in result.comparisons:
-        notes = "".join(f" {name.capitalize()}: {found}." for name, found in measured.notes.items())
+        notes = "".join(f" {name[:1].upper()}{name[1:]}: {found}." for name, found in measured.notes.items())
         lines.append(f"- {measured.title}: {measured.data}.{notes}")
     return "\n".join(lines)
 

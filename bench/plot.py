@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from bench.results import Against, Measured, Result, Scale
 from bench.table import amount, guard, reading
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 LINE, MARGIN = 0.56, 0.62  # inches, of a peer and of a panel around its peers
 COLOURS = {True: GREEN, False: RED, None: MUTED}
+PALETTE = 64
 TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
 
 
@@ -25,7 +29,15 @@ def draw(result: Result) -> bytes:
         for axes, measured in zip(panels, result.comparisons, strict=True):
             _draw(axes, measured)
             _scale(axes, measured.scale, [one for one in result.comparisons if one.scale == measured.scale])
-    return png(figure)
+    return _reduce(png(figure))
+
+
+def _reduce(picture: bytes) -> bytes:
+    """Return a picture in few colours: flat ones need no more, and it is committed."""
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(picture)) as full:
+        full.convert("RGB").quantize(PALETTE).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
 
 
 def _draw(axes: Axes, measured: Measured) -> None:
@@ -47,11 +59,11 @@ def _scale(axes: Axes, scale: Scale, together: Sequence[Measured]) -> None:
     against = [one for measured in together for one in measured.against]
     ends = [end for one in against for end in (one.reading.low, one.reading.high, one.aim) if end is not None]
     if scale.unit == "%":
-        axes.axvline(0, color=INK, linewidth=1.1)
+        axes.axvline(0, color=INK, linewidth=1.1, zorder=1)
         axes.set_xlim(min(*ends, 0.0), 1.15 * max(ends))
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     else:
-        axes.axvline(1, color=INK, linewidth=1.1)
+        axes.axvline(1, color=INK, linewidth=1.1, zorder=1)
         axes.set_xscale("log")
         axes.set_xticks(TICKS, [f"{tick}×" for tick in TICKS])
         axes.set_xticks([], minor=True)
@@ -59,12 +71,15 @@ def _scale(axes: Axes, scale: Scale, together: Sequence[Measured]) -> None:
 
 
 def _draw_reading(axes: Axes, scale: Scale, against: Against, place: int) -> None:
+    from matplotlib.patheffects import withStroke
+
     found, colour = against.reading, COLOURS[against.reached]
+    if against.aim is not None:
+        axes.plot([against.aim] * 2, [place - 0.34, place + 0.18], color=INK, linewidth=1.6, linestyle=(0, (2, 1.5)))
+        axes.annotate(f"aim {amount(scale, against.aim)}", (against.aim, place - 0.36), (4, 0), color=MUTED,
+                      textcoords="offset points", fontsize=8, va="bottom")  # fmt: skip
     axes.plot([found.low, found.high], [place, place], color=colour, linewidth=7, alpha=0.3, solid_capstyle="butt")
     axes.plot(found.median, place, "o", color=colour, markersize=7)
     axes.annotate(reading(scale, found), (found.median, place), (0, 8), textcoords="offset points", ha="center",
-                  color=colour, fontweight="bold", fontsize=9)  # fmt: skip
-    if against.aim is not None:
-        axes.plot([against.aim] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=1.6, linestyle=(0, (2, 1.5)))
-        axes.annotate(f"aim {amount(scale, against.aim)}", (against.aim, place - 0.3), (4, 0), color=MUTED,
-                      textcoords="offset points", fontsize=8, va="bottom")  # fmt: skip
+                  color=colour, fontweight="bold", fontsize=9,
+                  path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip

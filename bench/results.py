@@ -103,8 +103,8 @@ class Machine(Frozen):
 
     @property
     def shared(self) -> bool:
-        """Whether others kept every core busy."""
-        return self.load >= self.cores
+        """Whether others kept half a core busy, or more."""
+        return self.load >= 0.5
 
 
 class Result(Frozen):

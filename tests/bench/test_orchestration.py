@@ -1,7 +1,10 @@
+import subprocess
+import sys
+
 import pytest
 
 from bench import bare
-from bench.orchestration import SOURCE, TARGET, _digests, guard_weights, median_seconds, share_of_ten_minutes
+from bench.orchestration import SOURCE, TARGET, _cpu_seconds, _digests, explain, guard_weights, share_of_ten_minutes
 from bench.rows import build_bundled
 from graft.settings import settings
 from tests.conftest import RESNET
@@ -55,6 +58,16 @@ def test_what_ours_takes_longer_is_stated_as_a_share_of_ten_minutes():
     assert share_of_ten_minutes(36.0, 30.0) == pytest.approx(0.01)
 
 
-def test_the_seconds_of_a_step_are_the_median_of_the_rounds():
-    rounds = [{"graft": {"seconds": {"adapt": one}}, "peer": {}} for one in (1.0, 5.0, 2.0)]
-    assert median_seconds(rounds) == {"seconds of each program": "adapt 2.0"}
+def test_times_are_explained_by_step_and_by_processor():
+    rounds = [{"graft": {"cpu": 18.0, "steps": {"adapt": one}}, "bare": {"cpu": 12.0}} for one in (1.0, 5.0, 2.0)]
+    assert explain(rounds) == {
+        "seconds of each program": "adapt 2.0",
+        "CPU seconds": "graft 18.0, bare 12.0",
+        "by CPU seconds": "1.0 % of a ten-minute run, on cores that nobody else uses",
+    }
+
+
+def test_processor_time_is_that_of_the_children(tmp_path):
+    before = _cpu_seconds()
+    subprocess.run([sys.executable, "-c", "sum(range(10**6))"], check=True)
+    assert 0 < _cpu_seconds() - before < 60

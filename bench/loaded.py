@@ -9,7 +9,7 @@ from graft.catalog import Pretraining
 from graft.problems import PROBLEMS, Problem
 from graft.problems.problem import Batch, Examples
 from graft.reading import open_image
-from graft.training.batches import generator, rows_of_step, steps_per_epoch
+from graft.training.batches import generator, group_by_length, rows_of_step, steps_per_epoch
 
 BATCH = 32
 MAX_TOKENS = 128
@@ -29,14 +29,18 @@ class Loaded:
 
     def order(self, epoch: int = 0) -> Iterator[list[int]]:
         """Yield the rows of each batch of an epoch, as the loop draws them."""
-        count = len(self.examples)
-        steps = steps_per_epoch(count, BATCH)
-        return (rows_of_step(epoch * steps + step, count, BATCH, SEED) for step in range(steps))
+        count, widths = len(self.examples), self.examples.widths
+        steps = steps_per_epoch(count, BATCH, widths)
+        return (rows_of_step(epoch * steps + step, count, BATCH, SEED, widths) for step in range(steps))
 
     def batches(self, epoch: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, as the loop makes them."""
         for step, places in enumerate(self.order(epoch)):
             yield self.problem.collate(self.examples, places, self.processor, generator(SEED, step), training=True)
+
+    def grouped(self) -> Self:
+        """Return the same texts, batched by length."""
+        return replace(self, examples=group_by_length(self.examples, BATCH))
 
     def first(self, count: int) -> Self:
         """Return the first rows of these."""

@@ -28,6 +28,7 @@ def make_network(loaded: Loaded) -> Any:
 
 def compare(loaded: Loaded, network: Any) -> Comparison:
     """Return our batches against padded ones, through the same network."""
+    loaded = loaded.grouped()
     device, order = make_accelerator().device, list(loaded.order())
     network.to(device).eval()
     lengths = [len(text) for text in loaded.examples.features]
@@ -47,7 +48,7 @@ def compare(loaded: Loaded, network: Any) -> Comparison:
         data=f"{loaded.name}, through a BERT of {network.num_parameters() / 1e6:.1f} million weights",
         work=useful,
         unit="tokens",
-        ours=Runner("graft, padded to the longest of the batch", lambda: _pass(network, ours)),
+        ours=Runner("graft, batched by length", lambda: _pass(network, ours)),
         peers=(
             Runner(f"padded to {MAX_TOKENS}", lambda: _pass(network, padded[MAX_TOKENS]), AIM),
             Runner(f"padded to {longest}, the longest of all", lambda: _pass(network, padded[longest])),

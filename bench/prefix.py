@@ -30,14 +30,14 @@ TITLE = "The prefix cache"
 LAYERS, ROWS, STEPS = 12, 256, 16
 SHARE = 0.9
 METHOD = f"""\
-A BERT of {LAYERS} layers and random weights, classification of {ROWS} sentences, {STEPS} optimizer steps of {BATCH}
-rows at each depth: the head alone, then the head with the last 1, 2, 4 and 6 layers. *Cached* is the training loop
-playing back what the frozen layers returned, recorded once for all depths before. *Uncached* is the very same loop with the same
-batches, and the guard asks for the same losses to the last bit (on a CPU in float32). `Trainer` is that of transformers
-with the same parameters frozen, its own order and its padding to the longest of a batch. With u the share of the layers
-that train and a backward pass that costs twice a forward pass, the cache can save (1 + 2u) / 3u at the most; the aim is
-{SHARE} of it, and none is set for the head alone, where the formula has no end. *The whole sweep* counts the recording
-too."""
+A BERT of {LAYERS} layers and random weights, classification of {ROWS} sentences, {STEPS} optimizer steps of
+{BATCH} rows at each depth: the head alone, then the head with the last 1, 2, 4 and 6 layers. *Cached* is the
+training loop playing back what the frozen layers returned, recorded once for all depths before. *Uncached* is the
+very same loop with the same batches, and the guard asks for the same losses to the last bit (on a CPU in
+float32). `Trainer` is that of transformers with the same parameters frozen, its own order and its padding to the
+longest of a batch. With u the share of the layers that train and a backward pass that costs twice a forward pass,
+the cache can save (1 + 2u) / 3u at the most; the aim is {SHARE} of it, and none is set for the head alone, where
+the formula has no end. *The whole sweep* counts the recording too."""
 SMALL = {"hidden_size": 128, "num_attention_heads": 4, "intermediate_size": 512}
 DEPTHS = (0, 1, 2, 4, 6)
 BUDGET_BYTES = 4 * 10**9

@@ -28,8 +28,8 @@ seven times as fast as its `Array3D`, then stacked and normalised; its texts are
 
 *Useful tokens*: one epoch of a BERT's forward pass over batches that lie ready on the device. Ours are
 batched by length, as studies and pretraining do. The first peer pads to {MAX_TOKENS} tokens, as transformers'
-`run_glue.py` does by default, the second to the longest text of all. Padding is not counted. The aim is the lower end of
-what batches grouped by length are reported to give."""
+`run_glue.py` does by default, the second to the longest text of all. Padding is not counted. The aim is the lower end
+of what batches grouped by length are reported to give."""
 
 AIM = 10.0
 

@@ -71,7 +71,7 @@ def comparisons(quick: bool) -> Iterator[Comparison]:
         build_bundled("digits", project)
         yield Comparison(
             title=f"{len(steps)} steps and what they call",
-            data="the bundled example digits, 12 trials and 4 final models of 20 steps",
+            data="the bundled example digits, 12 trials and 6 final models of 20 steps",
             work=1,
             unit="runs",
             ours=Runner("graft, one process for each step", lambda: run_programs(project, steps)),

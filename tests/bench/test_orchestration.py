@@ -40,7 +40,7 @@ def test_the_bare_script_ends_in_the_weights_of_the_steps(project):
     steps = _digests(project)
     (project / "runs").rename(project / "runs-of-the-steps")
     bare.main([])
-    assert len(steps) == 4
+    assert len(steps) == 6
     assert _digests(project) == steps
 
 

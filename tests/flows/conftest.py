@@ -21,13 +21,11 @@ targets:
     problem: text-classification
     data: {path: data/moods.csv}
     study: {}
-    evaluation: {}
   tones:
     source: words
     problem: text-classification
     data: {path: data/tones.csv}
     study: {}
-    evaluation: {}
 # the end
 """
 
@@ -76,7 +74,9 @@ def checkout_template(tmp_path_factory):
     (folder / "step.py").write_text(STEP)
     (folder / "fail.json").write_text("[]")
     (folder / ".gitignore").write_text("/out/\n/.graft/\n")
-    (folder / "data").mkdir()
+    (folder / "data" / "words").mkdir(parents=True)
+    for name in ("moods", "tones"):
+        (folder / "data" / f"{name}.csv").write_text("text,label\n")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=folder, check=True)
     (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")

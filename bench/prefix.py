@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainingArguments
 
 from bench.harness import Comparison, Round, Runner
 from bench.loaded import BATCH, MAX_TOKENS, SEED, Loaded, load_texts
@@ -99,9 +99,9 @@ class Sweep:
                 report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
                 use_cpu=make_accelerator().device.type == "cpu", bf16=make_accelerator().mixed_precision == "bf16",
             )  # fmt: skip
-            trainer = Trainer(
-                model, arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(self.processor)
-            )
+            collate = DataCollatorWithPadding(self.processor)
+            trainer = Trainer(model, arguments, train_dataset=rows, data_collator=collate)
+            trainer.remove_callback(PrinterCallback)
             return int(trainer.train().global_step)
 
 

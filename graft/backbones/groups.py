@@ -6,7 +6,7 @@ last is the head. Modules run in the order in which they are registered, but for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
@@ -74,10 +74,14 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
             f"{type(model).__name__}: no ordered blocks were found to cut into layer groups",
             advice="A backbone holds a ModuleList, a Sequential, or several children of one class that run in order.",
         )
-    return tuple(LayerGroup(name, tuple(paths), *_weigh(model, paths)) for name, paths in _places(model, base, trunk))
+    sizes = {name: weight.numel() for name, weight in model.named_parameters()}  # once: a walk takes milliseconds
+    places = _places(model, base, trunk, sizes)
+    return tuple(LayerGroup(name, tuple(paths), *_weigh(sizes, paths)) for name, paths in places)
 
 
-def _places(model: nn.Module, base: nn.Module, trunk: Trunk) -> Iterator[tuple[str, list[str]]]:
+def _places(
+    model: nn.Module, base: nn.Module, trunk: Trunk, sizes: Mapping[str, int]
+) -> Iterator[tuple[str, list[str]]]:
     """Yield the groups' names and paths; without anything before the blocks, the first of them is the stem."""
     prefix = "" if base is model else str(getattr(model, "base_model_prefix", ""))
     path = _join(prefix, trunk.path)
@@ -86,7 +90,7 @@ def _places(model: nn.Module, base: nn.Module, trunk: Trunk) -> Iterator[tuple[s
     after = [*(_join(path, name) for name in trunk.after), *after]
     blocks = [[_join(path, name) for name in block] for block in trunk.blocks]
     before, blocks, after = _corrected(getattr(model, "config", None), before, blocks, after)
-    if not _weigh(model, before)[0] and len(blocks) > 1:
+    if not _weigh(sizes, before)[0] and len(blocks) > 1:
         before, blocks = before + blocks[0], blocks[1:]
     yield "stem", before
     yield from ((f"block {number}", block) for number, block in enumerate(blocks, start=1))
@@ -140,10 +144,10 @@ def _corrected(
     return stem, [block for block in kept if block] + own, early + head
 
 
-def _weigh(model: nn.Module, prefixes: Iterable[str]) -> tuple[int, tuple[str, ...]]:
+def _weigh(sizes: Mapping[str, int], prefixes: Iterable[str]) -> tuple[int, tuple[str, ...]]:
     group = LayerGroup("", tuple(prefixes), 0)
-    named = [(name, weight.numel()) for name, weight in model.named_parameters() if group.owns(name)]
-    return sum(size for _, size in named), tuple(name for name, _ in named)
+    names = tuple(name for name in sizes if group.owns(name))
+    return sum(sizes[name] for name in names), names
 
 
 def _join(path: str, name: str) -> str:

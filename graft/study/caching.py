@@ -35,6 +35,7 @@ def with_prefix(bench: Bench, candidates: Sequence[Candidate], store: str) -> Be
     feed = Feed.of(bench.problem, bench.examples, bench.processor, accelerator.device)
     room = Activations(budget, accelerator.device, settings().work / "activations" / store)
     prefix = record(model, feed, sorted(boundaries), room, bench.study.batch_size, accelerator.autocast)
+    room.forget_others()  # a source that was trained anew leaves nothing behind that would fill the disk
     if prefix.boundaries:
         size = room.used_bytes / 1e6
         log.info("prefix cache: %d rows at boundaries %s, %.1f MB", len(feed), _listed(prefix.boundaries), size)

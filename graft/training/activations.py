@@ -40,12 +40,14 @@ class Activations:
     def __init__(self, budget_bytes: int, device: torch.device | str = "cpu", folder: Path | None = None) -> None:
         self.budget_bytes, self.device, self.folder = budget_bytes, torch.device(device), folder
         self.used_bytes = 0
+        self._opened: set[str] = set()
 
     def open(self, name: str, keys: Sequence[str], shape: Sequence[int], dtype: torch.dtype, title: str) -> Shelf:
         """Return the shelf `name` (a digest) for rows of some fingerprints; raises NoRoom where it fits nowhere.
 
         Rows that an earlier study left on disk under the same name are there at once. `title` names it in the log.
         """
+        self._opened.add(name)
         needed = len(keys) * prod(shape) * dtype.itemsize
         folder = None if self.folder is None else self.folder / name
         parts = [] if folder is None else list(_parts(folder))
@@ -53,6 +55,13 @@ class Activations:
         if where is not None:
             self.used_bytes += needed
         return Shelf(folder, parts, keys, tuple(shape), dtype, where)
+
+    def forget_others(self) -> None:
+        """Remove from disk what was not opened here: another source's, or another processor's."""
+        if self.folder is not None and self.folder.is_dir():
+            for path in self.folder.iterdir():
+                if path.name not in self._opened:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _place(self, needed: int, title: str) -> torch.device | None:
         """Return the device that so many bytes go to, or None for the memory map."""

@@ -53,6 +53,16 @@ def test_what_fits_the_budget_is_in_memory_and_the_rest_in_a_map_as_the_log_says
     assert caplog.messages == ["boundary 2: 0.0 MB of activations go to a memory map, 0.0 MB of the budget are left"]
 
 
+def test_what_another_source_left_is_removed_and_what_is_used_stays(tmp_path):
+    for folder in (tmp_path, None):
+        activations = Activations(2**20, folder=folder)
+        filled(activations)
+        (tmp_path / "older").mkdir(exist_ok=True)
+        activations.forget_others()
+        assert (tmp_path / "abc").is_dir()
+        assert (tmp_path / "older").exists() is (folder is None)
+
+
 def test_without_a_folder_what_does_not_fit_has_no_room():
     activations = Activations(NEEDED - 1)
     with pytest.raises(NoRoom, match=r"do not fit .* and there is no folder"):

@@ -57,15 +57,19 @@ def retrain(
     retrain(targets or [], as_json)
 
 
-@app.command(epilog="Examples: graft layers digits-0-5 and graft layers digits --json")
+@app.command(epilog='Examples: graft layers digits-0-5 and graft layers digits --match "last 25 %" --match "block 1"')
 def layers(
     name: Annotated[str, typer.Argument(help="A source, or a target for the layers of its source.")],
+    match: Annotated[
+        list[str] | None,
+        typer.Option(help="Show what this names: '2', 'last 25 %', 'block 3', '*.layer.2.*'; repeatable."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the layer groups of a backbone, in order, with their parameter counts."""
     from flows.commands.layers import layers
 
-    layers(name, as_json)
+    layers(name, as_json, match or [])
 
 
 @app.command(epilog="Examples: graft rank digits and graft rank digits --json")

@@ -14,9 +14,13 @@ from graft.errors import CatalogError
 Groups = Sequence[Mapping[str, Any]]
 
 
-def layers(name: str, as_json: bool) -> None:
-    """Print the layer groups of a source, or of the source of a target."""
-    groups, origin = find_groups(name, load())
+def layers(name: str, as_json: bool, wishes: Sequence[str] = ()) -> None:
+    """Print the layer groups of a source, or of the source of a target, and which of them the wishes name."""
+    catalog = load()
+    groups, origin = find_groups(name, catalog)
+    matched = match(name, catalog, wishes) if wishes else ()
+    if wishes:
+        groups = [{**group, "matched": group["name"] in matched} for group in groups]
     if as_json:
         print_json({"name": name, "from": origin, "groups": list(groups)})
         return
@@ -26,7 +30,18 @@ def layers(name: str, as_json: bool) -> None:
         for place, group in enumerate(groups, start=1)
     ]
     print(f"{name}: {len(groups)} layer groups, {total:,} parameters, from {origin}")
-    print_table(("", "group", "parameters", "share", "trained"), rows, right=("parameters", "share"))
+    marks = [("yes" if group["name"] in matched else "",) if wishes else () for group in groups]
+    columns = ("", "group", "parameters", "share", "trained", *(("matched",) if wishes else ()))
+    print_table(columns, [(*row, *mark) for row, mark in zip(rows, marks, strict=True)], right=("parameters", "share"))
+
+
+def match(name: str, catalog: Catalog, wishes: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups that a user's words name; raises CatalogError where they name nothing, or everything."""
+    from graft.backbones import layer_groups, select_groups
+
+    source = catalog.targets[name].source if name in catalog.targets else name
+    model, _ = _network(source, catalog.sources[source])
+    return select_groups(layer_groups(model), list(wishes))
 
 
 def find_groups(name: str, catalog: Catalog) -> tuple[Groups, str]:
@@ -42,16 +57,22 @@ def find_groups(name: str, catalog: Catalog) -> tuple[Groups, str]:
     made = Path("checkpoints") / name / "source.json"
     if made.is_file():
         return json.loads(made.read_text())["groups"], str(made)
-    return _describe(catalog.sources[name])
+    from graft.backbones import layer_groups
+
+    model, origin = _network(name, catalog.sources[name])
+    return [{"name": group.name, "parameters": group.parameters} for group in layer_groups(model)], origin
 
 
-def _describe(source: Source) -> tuple[Groups, str]:
-    """Build or load the network without its data; the head is counted for two classes then."""
-    from graft.backbones import build, fetch, layer_groups
+def _network(name: str, source: Source) -> tuple[Any, str]:
+    """Return a source's network and where it is from; without its data, the head is counted for two classes."""
+    from graft.backbones import build, fetch
     from graft.backbones import load as load_model
     from graft.problems import PROBLEMS
 
     problem, config = PROBLEMS[source.problem], source.backbone.config
+    made = Path("checkpoints") / name
+    if (made / "config.json").is_file():
+        return load_model(made, problem), str(made)
     if config is None:
         folder = fetch(source.backbone)
         model, origin = load_model(folder, problem, ("0", "1") if "label" in problem.columns else None), str(folder)
@@ -61,8 +82,7 @@ def _describe(source: Source) -> tuple[Groups, str]:
         model = build(problem, config, ("0", "1") if "label" in problem.columns else (), 0)
         origin = "the config in params.yaml"
     counted = " (head counted for two classes)" if "label" in problem.columns else ""
-    groups = [{"name": group.name, "parameters": group.parameters} for group in layer_groups(model)]
-    return groups, origin + counted
+    return model, origin + counted
 
 
 def _trained(group: Mapping[str, Any]) -> str:

@@ -40,7 +40,10 @@ def main() -> None:
 
 @app.command(epilog="Example: graft run digits")
 def run(target: Annotated[str, typer.Argument(help="A target of params.yaml.")], as_json: Json = False) -> None:
-    """Check, pretrain, adapt, evaluate and register one target; what is current is skipped."""
+    """Check, pretrain, adapt, evaluate and register a target.
+
+    What is current is skipped.
+    """
     from flows.commands.run import run
 
     run(target, as_json)
@@ -51,7 +54,10 @@ def retrain(
     targets: Annotated[list[str] | None, typer.Argument(help="Targets; none means all.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run every target that its data, code or parameters made stale; one failure stops no other."""
+    """Run every target that has become stale.
+
+    Data, code or parameters make a target stale; one failure stops no other.
+    """
     from flows.commands.run import retrain
 
     retrain(targets or [], as_json)
@@ -66,7 +72,7 @@ def layers(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the layer groups of a backbone, in order, with their parameter counts."""
+    """Print the layer groups of a backbone with their sizes."""
     from flows.commands.layers import layers
 
     layers(name, as_json, match or [])
@@ -74,7 +80,10 @@ def layers(
 
 @app.command(epilog="Examples: graft rank digits and graft rank digits --json")
 def rank(target: Annotated[str, typer.Argument(help="A target of params.yaml.")], as_json: Json = False) -> None:
-    """Rank the pretrained sources for a target by cheap scores; nothing is trained, its test rows are not used."""
+    """Rank the pretrained sources for a target by cheap scores.
+
+    Nothing is trained, and test rows are not used.
+    """
     from flows.commands.rank import rank
 
     rank(target, as_json)
@@ -86,7 +95,7 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(help="Image files; or texts, or a .txt file with one a line.")],
     as_json: Json = False,
 ) -> None:
-    """Ask a registered model: label and calibrated probability of each input."""
+    """Ask a registered model for labels and probabilities."""
     from flows.commands.predict import predict
 
     predict(model, inputs, as_json)
@@ -98,7 +107,10 @@ def predict(
 def up(
     port: Annotated[int, typer.Option(help="Port of the dashboard on this machine.", min=1, max=65535)] = 4200,
 ) -> None:
-    """Start server, dashboard, work pool, deployments and one worker; Ctrl-C ends them all."""
+    """Start server, dashboard, deployments and one worker.
+
+    Ctrl-C ends them all.
+    """
     from flows.commands.up import up
 
     up(port)

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -101,7 +102,7 @@ def _adopted() -> list[int]:
         return []
 
 
-def _prctl():  # noqa: ANN202 -- a foreign function
+def _prctl() -> Callable[..., int]:
     try:
         return ctypes.CDLL(None, use_errno=True).prctl
     except (OSError, AttributeError):  # not Linux: the lifeline alone has to do

@@ -28,7 +28,7 @@ def run(target: str, as_json: bool = False) -> None:
 def standing(target: str) -> dict[str, Any] | None:
     """Return the summary of a target that is current in every stage and registered; None where there is work.
 
-    Publishing is asked again: it costs nothing for a registered package, and notices changed gates.
+    Publishing is asked again: it costs nothing for a registered package, and notices a registry that lacks it.
     """
     from graft.catalog import load
     from tasks.pipeline import plan, run_step, stale

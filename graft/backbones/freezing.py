@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from graft.backbones.groups import LayerGroup, layer_groups
-from graft.strategies.strategy import Leg
+from graft.strategies.strategy import Leg, count_frozen
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +33,7 @@ class Freeze:
         ]
         self.owners = _owners(model, groups, leg)
         self.names = tuple(self.owners)
-        self.frozen_below = next(place for place, group in enumerate(groups) if group.name in leg.groups)
+        self.frozen_below = count_frozen([leg], [group.name for group in groups])
         frozen = {path for path, module in modules.items() if module in self._frozen}
         around = {path[:end] for path in frozen for end in range(len(path)) if path[end] == "."}
         self._around = [modules[path] for path in modules if path in around - frozen]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from graft.errors import DataError
@@ -175,8 +174,8 @@ def _by_split(rows: Rows, table: pa.Table, problems: list[str]) -> list[tuple[st
         ]
         problems.extend(shorten(found))
         return []
-    names = np.array(splits)
-    return [(str(name), table.filter(pa.array(names == name))) for name in sorted(set(splits) - {None})]  # type: ignore[type-var]
+    names = [split for split in splits if split is not None]
+    return [(name, table.filter(pa.array([split == name for split in names]))) for name in sorted(set(names))]
 
 
 def _keys(splits: Mapping[str, pa.Table], problems: list[str]) -> dict[str, list[bytes]]:

@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graft.backbones import layer_groups, load, load_processor, renew_head, save
-from graft.catalog import Catalog, Study
+from graft.catalog import Catalog
 from graft.manifest import digest, verify_manifest, whole_folder
-from graft.problems import PROBLEMS, Problem
-from graft.problems.problem import Examples
+from graft.problems import PROBLEMS
 from graft.problems.tokens import describe_tokens
 from graft.progress import Progress
 from graft.reading import Dataset, read, row_hashes
@@ -102,15 +101,10 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
         processor=processor,
         source=load(source, problem, dataset.labels),
         labels=dataset.labels,
-        examples=_examples(problem, dataset.splits["train"], processor, target.study),
+        examples=group_by_length(problem.encode(dataset.splits["train"], processor), target.study.batch_size),
         study=target.study,
         folder=work / key,
     )
-
-
-def _examples(problem: Problem, rows: pa.Table, processor: Any, study: Study) -> Examples:
-    examples = problem.encode(rows, processor)
-    return group_by_length(examples, study.batch_size) if problem.modality == "text" else examples
 
 
 def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
@@ -125,8 +119,8 @@ def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]
 
 
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:
-    why = {_key(one.candidate): (one.kept, one.reason) for one in (*result.standings, *result.control)}
-    rows = [asdict(outcome) | _decision(outcome, why) for outcome in result.outcomes]
+    standings = {_key(one.candidate): one for one in (*result.standings, *result.control)}
+    rows = [asdict(outcome) | _decision(standings.get(_key(outcome))) for outcome in result.outcomes]
     _write_csv(folder / "trials.csv", TRIAL_COLUMNS, rows)
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
@@ -137,12 +131,11 @@ def _key(of: Candidate | Outcome) -> tuple[str, str, float]:
     return of.role, of.strategy, of.learning_rate
 
 
-def _decision(outcome: Outcome, why: Mapping[tuple[str, str, float], tuple[bool, str]]) -> dict[str, str]:
-    """Return what the search decided about a trial's candidate, and why; final models are not compared."""
-    if outcome.role not in ("candidate", "control"):
+def _decision(standing: Standing | None) -> dict[str, str]:
+    """Return what the search decided about a trial's candidate, and why; final models stand in no comparison."""
+    if standing is None:
         return {"decision": "final", "why": "trained on the whole labelled budget"}
-    kept, reason = why[_key(outcome)]
-    return {"decision": "chosen" if kept else "dropped" if reason.startswith("dropped") else "compared", "why": reason}
+    return {"decision": standing.decision, "why": standing.reason}
 
 
 def _held_predictions(outcomes: Iterable[Outcome], winner: Standing) -> pa.Table:

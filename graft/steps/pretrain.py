@@ -118,9 +118,8 @@ def _train(
     state: Path,
 ) -> Trained:
     recipe = source.pretraining
-    rows, validation = problem.encode(kept, processor), problem.encode(held, processor)
-    if problem.modality == "text":
-        rows, validation = group_by_length(rows, recipe.batch_size), group_by_length(validation, recipe.batch_size)
+    parts = (problem.encode(part, processor) for part in (kept, held))
+    rows, validation = (group_by_length(part, recipe.batch_size) for part in parts)
     epoch = steps_per_epoch(len(rows), recipe.batch_size, rows.widths)
     leg = Leg(tuple(group.name for group in layer_groups(model)), epoch * recipe.epochs, 1.0)
     job = Job(

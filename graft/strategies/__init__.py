@@ -1,5 +1,6 @@
 """One small file per strategy; this literal is their registry."""
 
+from graft.strategies.bitfit import BITFIT
 from graft.strategies.discriminative import DISCRIMINATIVE
 from graft.strategies.full import FULL
 from graft.strategies.gradual import GRADUAL
@@ -8,9 +9,9 @@ from graft.strategies.layer_decay import LAYER_DECAY
 from graft.strategies.linear_probe import LINEAR_PROBE
 from graft.strategies.lora import LORA
 from graft.strategies.lp_ft import LP_FT
-from graft.strategies.partial import BITFIT, NORM_ONLY
+from graft.strategies.norm_only import NORM_ONLY
 from graft.strategies.scratch import SCRATCH
-from graft.strategies.strategy import Leg, Strategy, count_parts, resolve
+from graft.strategies.strategy import Leg, Strategy, count_frozen, count_parts, resolve
 from graft.strategies.surgical import SURGICAL
 from graft.strategies.top_k import TOP_1, TOP_2, TOP_HALF, top_k
 from graft.strategies.wise_ft import WISE_FT
@@ -43,4 +44,4 @@ def find_strategy(name: str) -> Strategy:
     return STRATEGIES.get(name) or top_k(name)
 
 
-__all__ = ["STRATEGIES", "Leg", "Strategy", "count_parts", "find_strategy", "resolve"]
+__all__ = ["STRATEGIES", "Leg", "Strategy", "count_frozen", "count_parts", "find_strategy", "resolve"]

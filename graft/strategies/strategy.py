@@ -79,6 +79,11 @@ def resolve(strategy: Strategy, groups: Sequence[str], steps: int, proposed: str
     return tuple(leg for leg in legs if leg.steps)
 
 
+def count_frozen(legs: Sequence[Leg], groups: Sequence[str]) -> int:
+    """Return how many of the first layer groups no leg trains: what may be played back from the prefix cache."""
+    return min(groups.index(group) for leg in legs for group in leg.groups)
+
+
 def count_parts(strategy: Strategy, groups: Sequence[str]) -> int:
     """Return into how many legs a strategy falls on a network: the steps it needs at the very least."""
     return sum(len(groups) if phase.blocks == "each" else 1 for phase in strategy.phases)

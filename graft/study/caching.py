@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from graft.backbones import layer_groups, renew_head
 from graft.settings import settings
+from graft.strategies import count_frozen
 from graft.study.candidates import Candidate
 from graft.study.trial import Bench
 from graft.training.activations import Activations
@@ -28,7 +29,7 @@ def with_prefix(bench: Bench, candidates: Sequence[Candidate], store: str) -> Be
     model = accelerator.prepare(renew_head(bench.source, bench.problem, bench.labels, seed=0))
     names = [group.name for group in layer_groups(model)]
     legs = [leg for candidate in candidates if candidate.role == "candidate" for leg in candidate.legs]
-    boundaries = {min(names.index(group) for group in leg.groups) for leg in legs} - {0}
+    boundaries = {count_frozen([leg], names) for leg in legs} - {0}
     budget = int(settings().cache_gigabytes * GIGABYTE)
     if not boundaries or not budget:
         return bench

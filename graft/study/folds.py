@@ -33,6 +33,11 @@ class Selection:
     single: bool
     grouped: bool
 
+    @property
+    def trials_per_seed(self) -> int:
+        """Trials that a candidate has with each seed."""
+        return 1 if self.single else self.folds
+
     def __str__(self) -> str:
         groups = ", groups kept together" if self.grouped else ""
         return (f"validation part of 1/{self.folds}" if self.single else f"{self.folds}-fold") + groups

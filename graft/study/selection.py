@@ -32,6 +32,13 @@ class Standing:
     kept: bool
     """Whether it was chosen."""
     reason: str
+    dropped: bool = False
+    """Whether it was dropped before the end and could not be chosen any more."""
+
+    @property
+    def decision(self) -> str:
+        """What the search decided: chosen, dropped, or compared to the end."""
+        return "chosen" if self.kept else "dropped" if self.dropped else "compared"
 
 
 def mean_and_error(outcomes: Sequence[Outcome]) -> Score:
@@ -63,7 +70,7 @@ def select(
     def standing(one: Candidate) -> Standing:
         steps = int(np.median([outcome.steps for outcome in outcomes[one]]))
         reason = dropped.get(one) or _reason(one, chosen, best, within, means, errors)
-        return Standing(one, means[one], errors[one], len(outcomes[one]), steps, one is chosen, reason)
+        return Standing(one, means[one], errors[one], len(outcomes[one]), steps, one is chosen, reason, one in dropped)
 
     others = sorted((one for one in scores if one is not chosen), key=lambda one: (one in dropped, -sign * means[one]))
     return [standing(one) for one in (chosen, *others)]

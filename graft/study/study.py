@@ -50,8 +50,7 @@ class StudyResult:
 
 def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection) -> int:
     """Return the optimizer steps that a study takes at most, final models included."""
-    folds = 1 if selection.single else selection.folds
-    return bench.study.budget_steps * bench.study.seeds * (len(candidates) * folds + 3)
+    return bench.study.budget_steps * bench.study.seeds * (len(candidates) * selection.trials_per_seed + 3)
 
 
 def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], list[str], Selection]:
@@ -72,7 +71,6 @@ def search(
     """Run the trials seed by seed, halve the candidates between seeds, and select; the control is treated alike."""
     outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
     dropped: dict[Candidate, str] = {}
-    folds = 1 if selection.single else selection.folds
     done, trial = 0, bench.study.budget_steps
     for seed in range(bench.study.seeds):
         for candidate in (one for one in candidates if one not in dropped):
@@ -80,7 +78,7 @@ def search(
                 label = f"{candidate.strategy} seed {seed} fold {fold.number}"
                 outcomes[candidate].append(run_trial(bench, candidate, seed, fold, _shifted(report, done, label)))
                 done += trial
-        done += trial * folds * len(dropped)  # of the steps announced, those that are saved
+        done += trial * selection.trials_per_seed * len(dropped)  # of the steps announced, those that are saved
         if seed < bench.study.seeds - 1:
             dropped |= _halve(bench, outcomes, dropped)
     standings, control = (_rank(bench, outcomes, dropped, role) for role in ("candidate", "control"))
@@ -113,9 +111,8 @@ def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[
 
     Roles are `winner`, `control` and `source`, the last only where its models are not the winner's.
     """
-    folds = 1 if result.selection.single else result.selection.folds
     tried = len(result.standings) + len(result.control)
-    done = bench.study.budget_steps * bench.study.seeds * folds * tried
+    done = bench.study.budget_steps * bench.study.seeds * result.selection.trials_per_seed * tried
     winner, control = result.winner, result.control[0]
     finals = [("winner", winner.candidate, winner.steps), ("control", control.candidate, control.steps)]
     finals += [] if result.probe_is_winner else [("source", *result.probe)]

@@ -2,24 +2,22 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from graft.backbones import layer_groups, renew, renew_head
 from graft.catalog import Study
 from graft.manifest import write_whole
 from graft.problems.problem import Examples, Problem
+from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
 from graft.training import Job, evaluate, peak_memory_bytes, train
-from graft.training.player import Player
-from graft.training.prefix import Prefix
+from graft.training.prefix import Prefix, playing
 
 MEASUREMENTS = 10  # points on a trial's learning curve
 
@@ -67,12 +65,11 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
     path = bench.folder / f"{_name(candidate, seed)}-fold-{fold.number}"
     if (known := _read(path)) is not None:
         return known
-    held = take(bench.examples, fold.validation)
+    held = bench.examples.take(fold.validation)
     patience = bench.study.patience if fold.number < 0 else None
-    model, outcome = _train(
-        bench, candidate, seed, path, take(bench.examples, fold.train), held, patience, None, report
-    )
-    with _replay(bench, candidate, model) as player:
+    model, outcome = _train(bench, candidate, seed, path, bench.examples.take(fold.train), held, patience, None, report)
+    frozen = count_frozen(candidate.legs, [group.name for group in layer_groups(model)])
+    with playing(_prefix_for(bench, candidate), model, frozen) as player:
         metrics, logits = evaluate(model, bench.problem, held, bench.processor, player)
     outcome = replace(
         outcome,
@@ -94,24 +91,6 @@ def run_final(
     candidate = replace(candidate, role=roles[candidate.role])
     path = bench.folder / _name(candidate, seed)
     return _train(bench, candidate, seed, path, bench.examples, None, None, steps, report)
-
-
-@contextmanager
-def _replay(bench: Bench, candidate: Candidate, model: Any) -> Iterator[Player | None]:
-    """Let the groups that no phase has trained play back."""
-    names = [group.name for group in layer_groups(model)]
-    frozen = min(names.index(group) for leg in candidate.legs for group in leg.groups)
-    boundary = bench.prefix.deepest(frozen) if bench.prefix is not None and "control" not in candidate.role else 0
-    if bench.prefix is None or not boundary:
-        yield None
-    else:
-        with bench.prefix.replay(model, boundary) as player:
-            yield player
-
-
-def take(examples: Examples, rows: np.ndarray) -> Examples:
-    """Return some rows of the examples."""
-    return examples.take(rows)
 
 
 def _train(
@@ -143,7 +122,7 @@ def _train(
         folder=folder / "state",
         stop_at=stop_at,
         blend=candidate.blend,
-        prefix=bench.prefix if "control" not in candidate.role else None,
+        prefix=_prefix_for(bench, candidate),
     )
     started = time.perf_counter()
     trained = train(job, model, report)
@@ -164,6 +143,11 @@ def _train(
         [],
         [],
     )
+
+
+def _prefix_for(bench: Bench, candidate: Candidate) -> Prefix | None:
+    """Return what was recorded of the source's layers, which is nothing to a network of random weights."""
+    return bench.prefix if find_strategy(candidate.strategy).pretrained else None
 
 
 def _name(candidate: Candidate, seed: int) -> str:

@@ -44,7 +44,9 @@ def choose_widths(lengths: Sequence[int], batch_size: int) -> np.ndarray:
 
 
 def group_by_length(examples: Examples, batch_size: int) -> Examples:
-    """Return texts with the widths that they are batched by."""
+    """Return texts with the widths that they are batched by; rows of one shape, such as images, as they are."""
+    if any(row.ndim != 1 for row in examples.features[:1]):
+        return examples
     return replace(examples, widths=choose_widths([len(tokens) for tokens in examples.features], batch_size))
 
 

@@ -29,7 +29,7 @@ from graft.training.batches import generator, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
 from graft.training.device import make_accelerator, use_threads
 from graft.training.player import Player
-from graft.training.prefix import Prefix
+from graft.training.prefix import Prefix, playing
 from graft.training.scoring import score
 
 log = logging.getLogger(__name__)
@@ -138,19 +138,12 @@ class Run:
         self._leg, plan = leg, self.job.legs[leg]
         self.freeze = Freeze(self.accelerator.unwrap_model(self.model), plan)
         self.freeze.set_train(self.model)
-        self._play(self.freeze.frozen_below)
+        self._playing.close()  # the leg before may have played back more groups than this one keeps frozen
+        self._player = self._playing.enter_context(playing(self.job.prefix, self.model, self.freeze.frozen_below))
         optimizer = torch.optim.AdamW(self._parameter_groups(plan))
         warmup = round(plan.steps * self.job.recipe.warmup_share)
         schedule = get_cosine_schedule_with_warmup(optimizer, warmup, plan.steps)
         self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
-
-    def _play(self, frozen: int) -> None:
-        """Let the groups below the first that trains play back what was recorded of them, as far as it was."""
-        self._playing.close()
-        boundary = self.job.prefix.deepest(frozen) if self.job.prefix is not None else 0
-        self._player = None
-        if self.job.prefix is not None and boundary:
-            self._player = self._playing.enter_context(self.job.prefix.replay(self.model, boundary))
 
     def _parameter_groups(self, plan: Leg) -> list[dict[str, Any]]:
         """Return what trains by learning rate; weight decay is for matrices, not for biases and normalisations."""

@@ -109,6 +109,17 @@ class Prefix:
         return self._buckets[buckets.pop()], [position for _, position in places]
 
 
+@contextmanager
+def playing(prefix: Prefix | None, model: Any, frozen_groups: int) -> Iterator[Player | None]:
+    """Let as many of a model's first frozen groups play back as `prefix` has; yields None where it has none."""
+    boundary = prefix.deepest(frozen_groups) if prefix is not None else 0
+    if prefix is None or not boundary:
+        yield None
+    else:
+        with prefix.replay(model, boundary) as player:
+            yield player
+
+
 def digest_groups(model: Any, groups: Sequence[LayerGroup]) -> list[str]:
     """Return for each group a sha256 over the weights and buffers of it and of all groups before it."""
     total, found = hashlib.sha256(), []

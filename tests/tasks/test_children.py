@@ -94,15 +94,21 @@ def test_a_command_ended_by_a_signal_says_which():
 
 def test_killing_the_caller_leaves_no_grandchild(family, caller, tmp_path):
     process = caller(family)
+    inner = number_in(tmp_path / "inner")
+    assert alive(inner)
     process.send_signal(signal.SIGKILL)
-    wait_until(lambda: not alive(number_in(tmp_path / "inner")))
+    wait_until(lambda: not alive(inner))
+    assert process.wait() == -signal.SIGKILL
 
 
 def test_killing_the_command_itself_leaves_no_grandchild(family, caller, tmp_path):
     caller(family)
     inner = number_in(tmp_path / "inner")
-    os.kill(int(Path(f"/proc/{inner}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    outer = int(Path(f"/proc/{inner}/stat").read_text().rpartition(")")[2].split()[1])
+    assert alive(inner)
+    os.kill(outer, signal.SIGKILL)
     wait_until(lambda: not alive(inner))
+    assert not alive(outer)
 
 
 def test_an_exception_ends_the_whole_group_and_gives_it_time_to_save(family, tmp_path, monkeypatch):

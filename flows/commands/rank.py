@@ -42,7 +42,7 @@ def show(ranking: Ranking) -> None:
     ]
     print_table(columns, rows, right=("mean rank", "distance"))
     names = list(ranked[0].scores)
-    columns = ("score there", *(one.source for one in ranked), "its order and that of past gains")
+    columns = ("score at its best boundary", *(one.source for one in ranked), "rank correlation with past gains")
     scores = [(name, *(_number(one.scores[name]) for one in ranked), _order(ranking, name)) for name in names]
     print_table(columns, scores, right=columns[1:-1])
     for name in names:

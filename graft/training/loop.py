@@ -123,9 +123,8 @@ class Run:
         if self.job.patience is not None and self.best:
             self.model.load_state_dict(self.best)
             step = self.best_step
-        if self.pivot:
-            share = self.job.blend if self.job.blend is not None else 1.0
-            self.model.load_state_dict(_interpolate(self.pivot, self._copy(), share))
+        if self.pivot and self.job.blend is not None:
+            self.model.load_state_dict(_interpolate(self.pivot, self._copy(), self.job.blend))
         if self.job.legs[0].rank:
             adapters.merge(self.accelerator.unwrap_model(self.model))
         return step

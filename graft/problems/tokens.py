@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import CheckpointError
@@ -14,31 +15,66 @@ if TYPE_CHECKING:
     from graft.catalog import Pretraining
 
 
+SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+INSIDE = 0xF0000  # private characters, which the normaliser removes from texts, stand for characters inside a word
+
+
 def train_tokenizer(table: pa.Table, recipe: Pretraining) -> Any:
-    """Return an uncased WordPiece tokenizer (Wu et al. 2016, section 4.1) trained on the column `text`."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    """Return an uncased WordPiece tokenizer (Wu et al. 2016, section 4.1) trained on the column `text`.
+
+    The same texts give the same tokenizer, so that a pretraining that was killed goes on with the tokens it began with.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    special = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
-    tokenizer = Tokenizer(models.WordPiece(unk_token=special["unk"]))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    order = [special[name] for name in ("pad", "unk", "cls", "sep", "mask")]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=recipe.vocabulary_size, special_tokens=order, min_frequency=2, show_progress=False
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words = Counter(
+        word
+        for text in table["text"].to_pylist()
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
     )
-    tokenizer.train_from_iterator(table["text"].to_pylist(), trainer)
-    ends = [(special["cls"], order.index(special["cls"])), (special["sep"], order.index(special["sep"]))]
+    vocabulary = _choose_pieces(words, recipe.vocabulary_size)
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=SPECIAL["unk"]))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    ends = [(SPECIAL[name], vocabulary[SPECIAL[name]]) for name in ("cls", "sep")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ends
     )
-    names = {f"{name}_token": token for name, token in special.items()}
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=recipe.max_tokens,
         model_input_names=["input_ids", "attention_mask"],
-        **names,
+        **{f"{name}_token": token for name, token in SPECIAL.items()},
     )
+
+
+def _choose_pieces(words: Mapping[str, int], size: int) -> dict[str, int]:
+    """Return pieces of words with their ids, by merging the commonest pairs until there are `size`.
+
+    The merges are those of `tokenizers`' WordPieceTrainer, with one difference. It numbers the pieces that go on a word
+    (`##e`) in the order of a hash map, which is another in every process, and breaks ties by these numbers. Here a
+    character inside a word is a character of its own, and characters are numbered by their code.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    characters = sorted({character for word in words for character in word})
+    inside = {character: chr(INSIDE + place) for place, character in enumerate(characters)}
+    outside = {code: character for character, code in inside.items()}
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(SPECIAL.values()),
+        initial_alphabet=characters,
+        min_frequency=2,
+        show_progress=False,
+    )
+    marked = (word[0] + "".join(inside[character] for character in word[1:]) for word in sorted(words))
+    merged = Tokenizer(models.BPE())
+    merged.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    counted = zip(marked, (words[word] for word in sorted(words)), strict=True)
+    merged.train_from_iterator((f"{word} " * count for word, count in counted), trainer)
+    pieces = sorted(merged.get_vocab().items(), key=lambda item: item[1])
+    plain = ["##" * (piece[0] in outside) + "".join(outside.get(one, one) for one in piece) for piece, _ in pieces]
+    return {piece: place for place, piece in enumerate(plain)}
 
 
 def encode_texts(table: pa.Table, tokenizer: Any) -> Examples:

@@ -6,13 +6,14 @@ import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from graft.catalog import Pretraining
 from graft.errors import CheckpointError
 from graft.problems import PROBLEMS
 from graft.problems.masked_language_modelling import IGNORED
 from graft.problems.problem import Examples
-from graft.problems.tokens import describe_tokens, pad
+from graft.problems.tokens import SPECIAL, _choose_pieces, describe_tokens, pad, train_tokenizer
 from graft.training.batches import generator
 
 IMAGES, TEXTS, MASKED = (
@@ -82,6 +83,35 @@ def test_a_new_processor_normalises_by_the_training_pixels():
     assert batch["pixel_values"].shape == (5, 3, 8, 8)
     assert batch["pixel_values"].mean(dim=(0, 2, 3)).abs().max() < 1e-3
     assert (batch["pixel_values"].std(dim=(0, 2, 3)) - 1).abs().max() < 0.02
+
+
+CORPUS = ["to be or not to be", "the table, the cable and the able", "a b c d ab bc cd abc bcd"] * 2
+
+
+def test_the_same_texts_give_the_same_tokenizer_in_whatever_order():
+    """Beside a hash map's order: ties are broken by what the pieces are, so another order of texts changes nothing."""
+    made = {
+        train_tokenizer(pa.table({"text": texts}), Pretraining(vocabulary_size=100)).backend_tokenizer.to_str()
+        for texts in (CORPUS, CORPUS[::-1], CORPUS, sorted(CORPUS))
+    }
+    assert len(made) == 1
+
+
+def test_pieces_are_those_of_the_trainer_of_tokenizers_where_no_two_pairs_are_equally_common():
+    words = {"aaaa": 50, "baab": 30, "bcab": 17}
+    ours = _choose_pieces(words, 100)
+    theirs = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    theirs.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=100, special_tokens=list(SPECIAL.values()), min_frequency=2, show_progress=False
+    )
+    theirs.train_from_iterator([f"{word} " * count for word, count in words.items()], trainer)
+    assert set(ours) == set(theirs.get_vocab())
+    assert sorted(ours.values()) == list(range(len(ours)))
+
+
+def test_no_words_make_a_tokenizer_of_special_tokens_alone():
+    assert list(_choose_pieces({}, 100)) == list(SPECIAL.values())
 
 
 def test_texts_are_cut_at_the_length_the_tokenizer_was_made_for(tokenizer):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.conftest import RESNET
+from tests.conftest import BERT, RESNET
 
 PARAMS = f"""
 sources:
@@ -26,14 +26,21 @@ sources:
     data: {{path: data/s}}
     backbone: {{config: {json.dumps(RESNET)}}}
     pretraining: {{epochs: 15, patience: 15, batch_size: 8, image_size: 8}}
+  words:
+    problem: masked-language-modelling
+    data: {{path: data/words.csv}}
+    backbone: {{config: {json.dumps({key: value for key, value in BERT.items() if key != "vocab_size"})}}}
+    pretraining: {{epochs: 15, patience: 15, batch_size: 8, max_tokens: 16, vocabulary_size: 150}}
 targets:
   t:
     source: s
     problem: image-classification
     data: {{path: data/t, labels_per_class: 4}}
     study: {{strategies: [top-1, lp-ft], seeds: 2, folds: 2, budget_steps: 12, batch_size: 4}}
-    evaluation: {{}}
 """
+
+
+PROCESSORS = {"s": "preprocessor_config.json", "words": "tokenizer.json"}
 
 
 @pytest.fixture
@@ -46,6 +53,9 @@ def project(tmp_path):
         table = pa.table({"image": images, "label": [str(shade) for _, shade in rows]})
         (folder / "data" / name).mkdir(parents=True)
         pq.write_table(table, folder / "data" / name / "rows.parquet")
+    letters = rng.integers(97, 123, (80, 6, 5))  # of words at random many pairs are equally common
+    texts = [" ".join("".join(map(chr, word)) for word in text) for text in letters]
+    (folder / "data" / "words.csv").write_text("\n".join(["text", *texts]) + "\n")
     (folder / "params.yaml").write_text(PARAMS)
     return folder
 
@@ -92,17 +102,19 @@ def scores(folder):
     return json.loads((folder / "runs" / "t" / "study.json").read_text())["scores"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, number):
+@pytest.mark.parametrize(("name", "number"), [("s", signal.SIGKILL), ("s", signal.SIGTERM), ("words", signal.SIGKILL)])
+def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name, number):
     unbroken = project.with_name("unbroken")
     shutil.copytree(project, unbroken)
-    whole = start(unbroken, "pretrain", "s")
-    code = end_in_the_middle(start(project, "pretrain", "s"), project, "pretrain@s", 60, number)
+    whole = start(unbroken, "pretrain", name)
+    code = end_in_the_middle(start(project, "pretrain", name), project, f"pretrain@{name}", 60, number)
     assert code == (75 if number == signal.SIGTERM else -9)
     assert not (project / "checkpoints").exists()
-    assert "going on from step" in finish(start(project, "pretrain", "s"))
+    assert "going on from step" in finish(start(project, "pretrain", name))
     finish(whole)
     assert weights(project / "checkpoints") == weights(unbroken / "checkpoints")
+    processors = [path / "checkpoints" / name / PROCESSORS[name] for path in (project, unbroken)]
+    assert processors[0].read_bytes() == processors[1].read_bytes()
 
 
 def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):

@@ -25,6 +25,7 @@ from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, 
 from graft.study.caching import with_prefix
 from graft.study.candidates import Candidate
 from graft.study.selection import Standing
+from graft.study.skill import open_skill
 from graft.training import describe_device
 from graft.training.batches import group_by_length
 from graft.transferability.boundaries import score_checkpoint, split_values
@@ -40,6 +41,7 @@ TRIAL_COLUMNS = (
     "steps",
     "metric",
     "loss",
+    "forgetting",
     "seconds",
     "trained_parameters",
     "peak_memory_bytes",
@@ -104,6 +106,7 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
         examples=group_by_length(problem.encode(dataset.splits["train"], processor), target.study.batch_size),
         study=target.study,
         folder=work / key,
+        skill=open_skill(source, target.study),
     )
 
 

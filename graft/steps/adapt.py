@@ -178,6 +178,7 @@ def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, resul
         "probe": _describe_probe(result),
         "candidates": [_row(standing) for standing in (*result.standings, *result.control)],
         "selection": str(result.selection),
+        "skill": _describe_skill(bench),
         "seeds": list(range(bench.study.seeds)),
         "device": describe_device(),
         "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
@@ -205,9 +206,18 @@ def _describe_probe(result: StudyResult) -> dict[str, Any]:
     return facts | {"folder": "winner" if result.probe_is_winner else "source"}
 
 
+def _describe_skill(bench: Bench) -> dict[str, Any] | None:
+    """Return what the trials' forgetting was measured with, what was allowed, and what share was replayed."""
+    if bench.skill is None:
+        return None
+    facts = {"metric": bench.skill.problem.metric, "before": bench.skill.before, "rows": len(bench.skill.rows)}
+    return facts | {"max_forgetting": bench.study.max_forgetting, "replay": bench.study.replay}
+
+
 def _row(standing: Standing) -> dict[str, Any]:
     facts = {"role": standing.candidate.role, "trials": standing.trials, "kept": standing.kept}
-    return _choice(standing) | facts | {"reason": standing.reason}
+    lost = {"forgetting": standing.forgetting, "forgetting_error": standing.forgetting_error}
+    return _choice(standing) | facts | lost | {"reason": standing.reason}
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:

@@ -10,8 +10,8 @@ from graft.backbones.groups import layer_groups
 def share_layers(model: Any, source: Any) -> None:
     """Let `source` run the layers of `model` below its own head, in place: the modules themselves, not copies.
 
-    Gradients and modes of the shared layers are those of `model`. A layer that `model` does not have stays the source's.
-    Where the source's head is tied to the embeddings, as a masked language model's is, it is tied to the shared ones.
+    Gradients and modes of the shared layers are those of `model`. A layer that it does not have stays the source's. A
+    head that is tied to the embeddings, as a masked language model's is, is tied to the shared ones.
     """
     base = source.base_model
     prefix = "" if base is source else f"{source.base_model_prefix}."

@@ -1,7 +1,7 @@
 """Rehearsal: rows of the source in every step, so that its skill is not forgotten (Robins 1995, section 2).
 
-The catalogue calls it `replay`, as later work does (Rolnick et al. 2019, Experience Replay for Continual Learning); here
-`replay` is the playing back of recorded activations.
+The catalogue calls it `replay`, as later work does (Rolnick et al. 2019, Experience Replay for Continual Learning). In
+this package `replay` is the playing back of recorded activations.
 """
 
 from __future__ import annotations

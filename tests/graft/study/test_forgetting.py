@@ -10,7 +10,9 @@ def trials(metrics, lost):
     return [replace(one, forgetting=value) for one, value in zip(outcomes(*metrics), lost, strict=True)]
 
 
-PROBE, TOP, FULL, DEEP = (candidate(name, cost) for name, cost in (("probe", 1), ("top-1", 2), ("full", 3), ("deep", 4)))
+PROBE, TOP, FULL, DEEP = (
+    candidate(name, cost) for name, cost in (("probe", 1), ("top-1", 2), ("full", 3), ("deep", 4))
+)
 ROWS = {
     PROBE: trials((0.5, 0.52), (0, 0)),
     TOP: trials((0.7, 0.72), (0.01, 0.02)),
@@ -52,8 +54,7 @@ def test_where_none_is_within_the_budget_the_one_that_forgets_least_is_taken_and
     assert standings[0].candidate is TOP
     assert standings[0].reason == "forgets least, but forgets 0.015 ± 0.005 where the budget is 0.001"
     assert notes == [
-        "no candidate is within the forgetting budget; top-1 is taken: "
-        "forgets 0.015 ± 0.005 where the budget is 0.001"
+        "no candidate is within the forgetting budget; top-1 is taken: forgets 0.015 ± 0.005 where the budget is 0.001"
     ]
     assert {one.decision for one in standings[1:]} == {"forgetful"}
 

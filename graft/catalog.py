@@ -154,6 +154,10 @@ class Study(Optimization):
     """Below this many labels of the smallest class selection is by k-fold, from it on by a validation part."""
     patience: int = Field(5, ge=1)
     """Validation measurements without a better loss after which a trial ends (validation part only)."""
+    max_forgetting: float | None = Field(None, ge=0)
+    """Most of its own metric that the source may lose in a candidate's trials; none: forgetting decides nothing."""
+    replay: float = Field(0.0, ge=0, lt=1)
+    """Share of each step that goes to training rows of the source, while layers below the head train."""
     margin: float = Field(0.01, ge=0)
     """Gain that matters: the verdict compares the interval of the gain with plus and minus this."""
     confidence: float = Field(0.95, gt=0.5, lt=1)

@@ -4,6 +4,7 @@ from graft.backbones.build import build, fetch, load, load_processor, renew, ren
 from graft.backbones.freezing import Freeze, count_trained
 from graft.backbones.groups import LayerGroup, layer_groups
 from graft.backbones.naming import select_groups
+from graft.backbones.sharing import share_layers
 
 __all__ = [
     "Freeze",
@@ -18,5 +19,6 @@ __all__ = [
     "renew_head",
     "save",
     "select_groups",
+    "share_layers",
     "transplant",
 ]

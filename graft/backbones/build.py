@@ -132,10 +132,15 @@ def load_processor(folder: Path, problem: Problem) -> Any:
 
 
 def transplant(adapted: Any, source: Any) -> None:
-    """Put the adapted backbone under the source's own head, in place; a weight it does not have stays the source's."""
-    weights = adapted.base_model.state_dict()
-    source.base_model.load_state_dict(
-        {name: weights.get(name, own) for name, own in source.base_model.state_dict().items()}
+    """Put the adapted layers under the source's own head, in place; a weight they do not have stays the source's.
+
+    The head is the last layer group: a normalisation above the blocks is part of it, wherever the network keeps it.
+    """
+    weights, base = adapted.base_model.state_dict(), source.base_model
+    head = layer_groups(source)[-1]
+    prefix = "" if base is source else f"{source.base_model_prefix}."
+    base.load_state_dict(
+        {name: own if head.owns(prefix + name) else weights.get(name, own) for name, own in base.state_dict().items()}
     )
 
 

@@ -7,7 +7,7 @@ from graft.reading.images import open_image
 from graft.reading.inspection import Inspection, inspect
 from graft.reading.reader import read
 from graft.reading.shift import path_digest, read_shift
-from graft.reading.splitting import hold_out
+from graft.reading.splitting import hold_out, sample
 
 __all__ = [
     "Dataset",
@@ -22,4 +22,5 @@ __all__ = [
     "read",
     "read_shift",
     "row_hashes",
+    "sample",
 ]

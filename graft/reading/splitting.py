@@ -25,6 +25,12 @@ def hold_out(table: pa.Table, share: float, seed: int, group: str | None = None)
     return table.filter(pa.array(~member(held, table.num_rows))), table.take(pa.array(held))
 
 
+def sample(table: pa.Table, most: int, seed: int) -> pa.Table:
+    """Return at most so many rows in their order; stratified by `label` where there is one."""
+    labels = table["label"].to_numpy() if "label" in table.column_names else np.zeros(table.num_rows, dtype=np.int64)
+    return table.take(pa.array(choose_sample(labels, most, seed)))
+
+
 def member(rows: Indices, count: int) -> np.ndarray:
     """Return a mask of `count` rows that is true for `rows`."""
     mask = np.zeros(count, dtype=bool)
@@ -52,6 +58,19 @@ def choose_per_class(labels: np.ndarray, count: int, seed: int) -> Indices:
     generator = np.random.default_rng(seed)
     chosen = [generator.permutation(np.flatnonzero(labels == label))[:count] for label in np.unique(labels)]
     return np.sort(np.concatenate(chosen))
+
+
+def choose_sample(labels: np.ndarray, most: int, seed: int) -> Indices:
+    """Return at most so many rows, sorted, of which every class has about the share that it has of all.
+
+    Rows are drawn in the order of their place in a shuffled class, as a share of that class.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = order[labels[order] == label]
+        places[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.sort(order[np.argsort(places[order], kind="stable")][:most])
 
 
 def choose_groups(labels: np.ndarray, groups: Sequence[str], share: float, seed: int) -> Indices:

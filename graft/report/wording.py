@@ -20,6 +20,13 @@ def change(value: float | None, metric: str = "accuracy") -> str:
     return signed(value, 3) if metric == "loss" else f"{signed(100 * value)} points"
 
 
+def spread(value: float | None, metric: str = "accuracy") -> str:
+    """Return the standard error of a metric, in points of a share or as it is, without the unit."""
+    if value is None:
+        return UNMEASURED
+    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f}"
+
+
 def share(value: float | None) -> str:
     """Return a small share such as a calibration error with three digits."""
     return UNMEASURED if value is None else f"{value:.3f}"
@@ -58,6 +65,7 @@ def size(value: float | None) -> str:
 FILTERS = {
     "score": score,
     "change": change,
+    "spread": spread,
     "share": share,
     "count": count,
     "short_count": short_count,

@@ -25,6 +25,7 @@ from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, 
 from graft.study.caching import with_prefix
 from graft.study.candidates import Candidate
 from graft.study.selection import Standing
+from graft.study.skill import open_skill
 from graft.training import describe_device
 from graft.training.batches import group_by_length
 from graft.transferability.boundaries import score_checkpoint, split_values
@@ -40,6 +41,7 @@ TRIAL_COLUMNS = (
     "steps",
     "metric",
     "loss",
+    "forgetting",
     "seconds",
     "trained_parameters",
     "peak_memory_bytes",
@@ -104,6 +106,7 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
         examples=group_by_length(problem.encode(dataset.splits["train"], processor), target.study.batch_size),
         study=target.study,
         folder=work / key,
+        skill=open_skill(source, target.study),
     )
 
 
@@ -175,6 +178,7 @@ def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, resul
         "probe": _describe_probe(result),
         "candidates": [_row(standing) for standing in (*result.standings, *result.control)],
         "selection": str(result.selection),
+        "skill": _describe_skill(bench),
         "seeds": list(range(bench.study.seeds)),
         "device": describe_device(),
         "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
@@ -202,9 +206,18 @@ def _describe_probe(result: StudyResult) -> dict[str, Any]:
     return facts | {"folder": "winner" if result.probe_is_winner else "source"}
 
 
+def _describe_skill(bench: Bench) -> dict[str, Any] | None:
+    """Return what the trials' forgetting was measured with, what was allowed, and what share was replayed."""
+    if bench.skill is None:
+        return None
+    facts = {"metric": bench.skill.problem.metric, "before": bench.skill.before, "rows": len(bench.skill.rows)}
+    return facts | {"max_forgetting": bench.study.max_forgetting, "replay": bench.study.replay}
+
+
 def _row(standing: Standing) -> dict[str, Any]:
     facts = {"role": standing.candidate.role, "trials": standing.trials, "kept": standing.kept}
-    return _choice(standing) | facts | {"reason": standing.reason}
+    lost = {"forgetting": standing.forgetting, "forgetting_error": standing.forgetting_error}
+    return _choice(standing) | facts | lost | {"reason": standing.reason}
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from graft.errors import CheckpointError
 from graft.manifest import digest, sha256, whole_folder
 from graft.problems import PROBLEMS, Problem
 from graft.progress import Progress
-from graft.reading import Dataset, hold_out, read
+from graft.reading import Dataset, hold_out, read, sample
 from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training import Job, Trained, score, train
@@ -26,10 +26,16 @@ from graft.training.batches import group_by_length, steps_per_epoch
 log = logging.getLogger(__name__)
 FOLDER = Path("checkpoints")
 KEPT_TEST_ROWS = 2000  # enough to see forgetting, small enough to travel with the checkpoint
+KEPT_VALIDATION_ROWS = 500  # for choosing: a forward pass of them costs a tenth of a trial of 100 steps of 16 rows
+KEPT_REPLAY_ROWS = 2000  # of training: more than a study replays in its steps
 
 
 def run(name: str, catalog: Catalog) -> None:
-    """Write `checkpoints/NAME`: model, processor, the source's own test rows and its score on them."""
+    """Write `checkpoints/NAME`: model, processor, the source's own score on test, and rows of all three splits.
+
+    Studies of targets measure forgetting on the validation rows when they choose and on the test rows when they
+    have chosen, and replay the training rows.
+    """
     source = catalog.source(name)
     problem = PROBLEMS[source.problem]
     started = time.perf_counter()
@@ -44,6 +50,8 @@ def run(name: str, catalog: Catalog) -> None:
     with whole_folder(FOLDER / name, step="pretrain", name=name) as folder:
         save(model, processor, folder)
         pq.write_table(test, folder / "test.parquet")
+        pq.write_table(sample(held, KEPT_VALIDATION_ROWS, source.data.seed), folder / "validation.parquet")
+        pq.write_table(sample(kept, KEPT_REPLAY_ROWS, source.data.seed), folder / "replay.parquet")
         _write_curve(folder / "curves.csv", trained)
         facts = {
             "source": name,

@@ -8,6 +8,7 @@ from graft.backbones import count_trained, layer_groups
 from graft.catalog import Study
 from graft.errors import CatalogError
 from graft.strategies import Leg, count_parts, find_strategy, resolve
+from graft.training import moves_below_head
 from graft.training.adapters import count_adapters, reachable
 
 
@@ -28,6 +29,11 @@ class Candidate:
     def cost(self) -> int:
         """Weights updated over all steps: what decides which of two equally good candidates is the cheaper."""
         return self.trained_parameters * sum(leg.steps for leg in self.legs)
+
+    @property
+    def moves_source(self) -> bool:
+        """Whether it starts from the source and trains anything below the head, so that the source can forget."""
+        return find_strategy(self.strategy).pretrained and any(moves_below_head(leg) for leg in self.legs)
 
 
 def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tuple[list[Candidate], list[str]]:

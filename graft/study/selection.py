@@ -34,10 +34,17 @@ class Standing:
     reason: str
     dropped: bool = False
     """Whether it was dropped before the end and could not be chosen any more."""
+    forgetting: float | None = None
+    """Mean of what its trials lost of the source's own metric; None for the control and where it is not known."""
+    forgetting_error: float | None = None
+    over_budget: bool = False
+    """Whether it forgets more than the study allows, and could not be chosen for it."""
 
     @property
     def decision(self) -> str:
-        """What the search decided: chosen, dropped, or compared to the end."""
+        """What the search decided: chosen, dropped, forgetful (above the budget), or compared to the end."""
+        if self.over_budget:
+            return "forgetful"
         return "chosen" if self.kept else "dropped" if self.dropped else "compared"
 
 

@@ -12,10 +12,10 @@ from graft.catalog import Data
 from graft.strategies import find_strategy
 from graft.study.candidates import Candidate, make_candidates
 from graft.study.folds import Selection, choose_selection, split
-from graft.study.halving import drop
+from graft.study.forgetting import drop_within, select_within
 from graft.study.probe import choose_probe
 from graft.study.proposal import propose_block
-from graft.study.selection import Standing, select
+from graft.study.selection import Standing
 from graft.study.trial import Bench, Outcome, run_final, run_trial
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,9 @@ def search(
         done += trial * selection.trials_per_seed * len(dropped)  # of the steps announced, those that are saved
         if seed < bench.study.seeds - 1:
             dropped |= _halve(bench, outcomes, dropped)
-    standings, control = (_rank(bench, outcomes, dropped, role) for role in ("candidate", "control"))
+    standings, over = _rank(bench, outcomes, dropped, "candidate")
+    control, _ = _rank(bench, outcomes, dropped, "control")
+    notes = [*notes, *over]
     trials = [row for rows in outcomes.values() for row in rows]
     return StudyResult(standings, control, choose_probe(bench, standings), selection, notes, trials)
 
@@ -93,7 +95,8 @@ def _halve(
     found: dict[Candidate, str] = {}
     for role in ("candidate", "control"):
         running = {one: rows for one, rows in outcomes.items() if one.role == role and one not in dropped}
-        found |= drop(running, bench.study.halving, bench.problem.higher_is_better)
+        most = _budget(bench, role)
+        found |= drop_within(running, bench.study.halving, bench.problem.higher_is_better, most)
     for candidate, reason in found.items():
         log.info("%s at %g: %s", candidate.strategy, candidate.learning_rate, reason)
     return found
@@ -101,9 +104,14 @@ def _halve(
 
 def _rank(
     bench: Bench, outcomes: Mapping[Candidate, Sequence[Outcome]], dropped: Mapping[Candidate, str], role: str
-) -> list[Standing]:
+) -> tuple[list[Standing], list[str]]:
     mine = {one: rows for one, rows in outcomes.items() if one.role == role}
-    return select(mine, bench.problem.higher_is_better, dropped)
+    return select_within(mine, bench.problem.higher_is_better, dropped, _budget(bench, role))
+
+
+def _budget(bench: Bench, role: str) -> float | None:
+    """Return how much may be forgotten; the control never knew the source."""
+    return bench.study.max_forgetting if role == "candidate" else None
 
 
 def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[tuple[str, int, Any]]:

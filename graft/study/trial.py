@@ -16,7 +16,8 @@ from graft.problems.problem import Examples, Problem
 from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
-from graft.training import Job, evaluate, peak_memory_bytes, train
+from graft.study.skill import Skill
+from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, train
 from graft.training.prefix import Prefix, playing
 
 MEASUREMENTS = 10  # points on a trial's learning curve
@@ -38,6 +39,8 @@ class Bench:
     """Where trials keep their state and their outcomes."""
     prefix: Prefix | None = None
     """What the source's lower groups return for the labelled budget, as far as it has been recorded."""
+    skill: Skill | None = None
+    """The source's own skill, on rows for choosing; None where it cannot be measured."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Outcome:
     curve: list[dict[str, float | None]]
     validation_labels: list[int]
     validation_logits: list[list[float]]
+    forgetting: float | None = None
+    """What the source lost of its own metric, above zero is worse; None for the control and where it is not known."""
 
 
 def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report: Callable[[int, str], None]) -> Outcome:
@@ -78,6 +83,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         loss=metrics["loss"],
         validation_labels=[] if held.labels is None else held.labels.tolist(),
         validation_logits=logits.tolist(),
+        forgetting=_forgetting(bench, candidate, model),
     )
     write_whole(path / "outcome.json", json.dumps(asdict(outcome)))
     return outcome
@@ -123,6 +129,7 @@ def _train(
         stop_at=stop_at,
         blend=candidate.blend,
         prefix=_prefix_for(bench, candidate),
+        rehearsal=_rehearsal_for(bench, candidate),
     )
     started = time.perf_counter()
     trained = train(job, model, report)
@@ -148,6 +155,20 @@ def _train(
 def _prefix_for(bench: Bench, candidate: Candidate) -> Prefix | None:
     """Return what was recorded of the source's layers, which is nothing to a network of random weights."""
     return bench.prefix if find_strategy(candidate.strategy).pretrained else None
+
+
+def _rehearsal_for(bench: Bench, candidate: Candidate) -> Rehearsal | None:
+    """Return the source rows to train on beside the target's: none for a network that never knew the source."""
+    return bench.skill.rehearsal if bench.skill is not None and candidate.moves_source else None
+
+
+def _forgetting(bench: Bench, candidate: Candidate, model: Any) -> float | None:
+    """Return what the source lost: nothing where the layers below the head are still its own."""
+    if not find_strategy(candidate.strategy).pretrained:
+        return None
+    if not candidate.moves_source:
+        return 0.0
+    return None if bench.skill is None else bench.skill.lost_by(model)
 
 
 def _name(candidate: Candidate, seed: int) -> str:

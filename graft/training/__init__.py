@@ -7,6 +7,7 @@ from graft.training.feed import Feed
 from graft.training.loop import Job, Trained, train
 from graft.training.prefix import Prefix
 from graft.training.recording import record
+from graft.training.rehearsal import Rehearsal, moves_below_head
 from graft.training.scoring import evaluate, predict, score
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "Feed",
     "Job",
     "Prefix",
+    "Rehearsal",
     "Trained",
     "choose_widths",
     "describe_device",
     "evaluate",
+    "moves_below_head",
     "peak_memory_bytes",
     "predict",
     "record",

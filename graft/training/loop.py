@@ -30,6 +30,7 @@ from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors
 from graft.training.device import make_accelerator, use_threads
 from graft.training.player import Player
 from graft.training.prefix import Prefix, playing
+from graft.training.rehearsal import Rehearsal, Rehearsing, moves_below_head
 from graft.training.scoring import score
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ class Job:
     """Share of the last leg's weights in the result, the rest being the first leg's; None: no interpolation."""
     prefix: Prefix | None = None
     """What the frozen lower groups return for the rows, where it has been recorded."""
+    rehearsal: Rehearsal | None = None
+    """Rows of the source that have a share of each step while layers below the head train."""
     resumable: bool = False
     """Whether the state at the end is saved too, so that a job with a later end goes on from there."""
 
@@ -85,6 +88,10 @@ class Run:
         self.step, self.curve = 0, list[dict[str, float | None]]()
         self.best_loss, self.best_step, self.best = float("inf"), 0, dict[str, torch.Tensor]()
         self.pivot = dict[str, torch.Tensor]()  # the weights at the end of the first leg, where they are blended in
+        self._rehearsing: Rehearsing | None = None
+        if job.rehearsal is not None:
+            plain = self.accelerator.unwrap_model(self.model)
+            self._rehearsing = Rehearsing(job.rehearsal, plain, job.recipe.batch_size, job.seed)
         self._playing = ExitStack()
         self._player: Player | None = None
         self._origin = self._copy() if any(leg.anchor for leg in job.legs) else {}
@@ -168,7 +175,7 @@ class Run:
         with self.accelerator.autocast():
             logits = self.model(**batch).logits
         loss = job.problem.loss(logits, labels, job.recipe.label_smoothing)
-        self.accelerator.backward(loss)
+        self.accelerator.backward(self._with_source(loss))
         if anchor := job.legs[self._leg].anchor:
             self._pull_back(anchor)
         self.accelerator.clip_grad_norm_(self.model.parameters(), job.recipe.clip)
@@ -176,6 +183,13 @@ class Run:
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(loss.detach())
+
+    def _with_source(self, loss: torch.Tensor) -> torch.Tensor:
+        """Return the loss with the source's share, where rows of the source are rehearsed in this leg."""
+        if self._rehearsing is None or not moves_below_head(self.job.legs[self._leg]):
+            return loss
+        share = self._rehearsing.share
+        return (1 - share) * loss + share * self._rehearsing.loss(self.step, self.accelerator.autocast)
 
     def _pull_back(self, strength: float) -> None:
         """Add the gradient of L2-SP (Li et al. 2018, equation 2) for the weights below the head, which is new."""

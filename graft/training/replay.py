@@ -100,9 +100,22 @@ def stand_in(model: nn.Module, players: Mapping[str, Callable[[], Any]]) -> Iter
         for path, play in players.items():
             module = model.get_submodule(path)
             before = module.__dict__.get("forward")
-            module.forward = _answer(play)
+            module.forward = _Cover(play, before)
             stack.callback(_uncover, module, before)
         yield
+
+
+@contextmanager
+def uncovered(model: nn.Module) -> Iterator[None]:
+    """Let modules that a function answers for (see `stand_in`) run themselves, for a batch that was not recorded."""
+    covered = [(module, cover) for module in model.modules() if isinstance(cover := module.forward, _Cover)]
+    for module, cover in covered:
+        _uncover(module, cover.before)
+    try:
+        yield
+    finally:
+        for module, cover in covered:
+            module.__dict__["forward"] = cover
 
 
 @contextmanager
@@ -126,8 +139,16 @@ def _copy(call: Call, output: Any, copy: bool = True) -> Heard:
     return Heard(call, tuple(leaf.detach().clone() if copy else leaf.detach() for leaf in leaves), rebuild)
 
 
-def _answer(play: Callable[[], Any]) -> Callable[..., Any]:
-    return lambda *args, **kwargs: play()
+@dataclass(frozen=True)
+class _Cover:
+    """A function that answers in place of a module's forward, whatever it is called with."""
+
+    play: Callable[[], Any]
+    before: Any
+    """The instance's own forward that it covers, or None."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.play()
 
 
 def _uncover(module: nn.Module, before: Any) -> None:

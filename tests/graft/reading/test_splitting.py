@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from graft.errors import DataError
 from graft.reading import hold_out
-from graft.reading.splitting import choose_groups, choose_per_class, choose_share
+from graft.reading.splitting import choose_groups, choose_per_class, choose_sample, choose_share
 
 labels = st.lists(st.integers(0, 3), min_size=2, max_size=60).map(np.array)
 shares = st.floats(0.05, 0.95)
@@ -76,3 +76,12 @@ def test_another_seed_divides_differently():
 def test_one_row_cannot_be_divided():
     with pytest.raises(DataError, match="1 row"):
         hold_out(pa.table({"text": ["alone"]}), 0.5, 0)
+
+
+@given(labels, st.integers(1, 70), seeds)
+def test_a_sample_is_of_that_size_and_has_of_every_class_its_share_but_for_a_row(truth, most, seed):
+    chosen = choose_sample(truth, most, seed)
+    assert len(chosen) == len(set(chosen)) == min(most, len(truth))
+    assert chosen.tolist() == sorted(chosen) == choose_sample(truth, most, seed).tolist()
+    for label, count in zip(*np.unique(truth, return_counts=True), strict=True):
+        assert abs((truth[chosen] == label).sum() - count * len(chosen) / len(truth)) <= len(np.unique(truth)) / 2 + 1

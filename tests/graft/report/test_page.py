@@ -67,6 +67,24 @@ def test_page_holds_gain_layers_price_mistakes_and_lineage(make_evidence: Make) 
         assert part in read.text, part
 
 
+def test_candidates_tell_what_they_forgot_and_the_control_nothing(make_evidence: Make) -> None:
+    text = Elements(render_page(make_evidence())).text
+    assert "+16.4 ± 2.8" in text
+    assert "500 validation rows of the source (accuracy 98.1" in text
+    assert "are at most +10.0 points could be chosen. In each step 25.0" in text
+    assert "full0.00187.1\N{NARROW NO-BREAK SPACE}%+16.4 points2.8" in text
+    assert "scratch0.00180.0\N{NARROW NO-BREAK SPACE}%1.5\N{NARROW NO-BREAK SPACE}%15" in text  # nothing between
+
+
+def test_a_study_without_measured_trials_gets_its_page_too(make_evidence: Make) -> None:
+    from dataclasses import replace
+
+    given = make_evidence()
+    candidates = [{key: one[key] for key in one if "forgetting" not in key} for one in given.study["candidates"]]
+    old = {key: given.study[key] for key in given.study if key != "skill"} | {"candidates": candidates}
+    assert "validation rows of the source" not in Elements(render_page(replace(given, study=old))).text
+
+
 def test_the_same_evidence_gives_the_same_bytes(make_evidence: Make) -> None:
     assert render_page(make_evidence()) == render_page(make_evidence())
 

@@ -1,5 +1,6 @@
 """The steps as programs: their exit codes, and `kill -9` in the middle of each that trains."""
 
+import csv
 import hashlib
 import io
 import json
@@ -36,7 +37,7 @@ targets:
     source: s
     problem: image-classification
     data: {{path: data/t, labels_per_class: 4}}
-    study: {{strategies: [top-1, lp-ft], seeds: 2, folds: 2, budget_steps: 12, batch_size: 4}}
+    study: {{strategies: [top-1, lp-ft], seeds: 2, folds: 2, budget_steps: 12, batch_size: 4, replay: 0.25}}
 """
 
 
@@ -102,6 +103,12 @@ def scores(folder):
     return json.loads((folder / "runs" / "t" / "study.json").read_text())["scores"]
 
 
+def forgetting(folder):
+    """Return what every trial of a candidate forgot."""
+    with (folder / "runs" / "t" / "trials.csv").open(newline="") as stream:
+        return [float(row["forgetting"]) for row in csv.DictReader(stream) if row["role"] == "candidate"]
+
+
 @pytest.mark.parametrize(("name", "number"), [("s", signal.SIGKILL), ("s", signal.SIGTERM), ("words", signal.SIGKILL)])
 def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name, number):
     unbroken = project.with_name("unbroken")
@@ -133,6 +140,8 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     assert len(scores(project)) == 8
     assert scores(project) == scores(unbroken)
     assert not list((project / ".graft" / "work" / "adapt@t").iterdir())
+    assert len(forgetting(project)) == 8  # top-1 and lp-ft, two seeds, two folds
+    assert forgetting(project) == forgetting(unbroken)
 
 
 @pytest.mark.parametrize(

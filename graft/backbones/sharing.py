@@ -1,0 +1,26 @@
+"""Two networks over the same layers: what one learns below its head, the other has too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graft.backbones.groups import layer_groups
+
+
+def share_layers(model: Any, source: Any) -> None:
+    """Let `source` run the layers of `model` below its own head, in place: the modules themselves, not copies.
+
+    Gradients and modes of the shared layers are those of `model`. A layer that it does not have stays the source's. A
+    head that is tied to the embeddings, as a masked language model's is, is tied to the shared ones.
+    """
+    base = source.base_model
+    prefix = "" if base is source else f"{source.base_model_prefix}."
+    for group in layer_groups(source)[:-1]:
+        for path in group.prefixes:
+            parent, _, name = path.removeprefix(prefix).rpartition(".")
+            try:
+                shared = getattr(model.base_model.get_submodule(parent), name)
+            except AttributeError:
+                continue
+            setattr(base.get_submodule(parent), name, shared)
+    source.tie_weights()

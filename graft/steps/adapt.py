@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ TRIAL_COLUMNS = (
     "metric",
     "loss",
     "seconds",
+    "flops",
     "trained_parameters",
     "peak_memory_bytes",
     "decision",
@@ -59,6 +60,7 @@ def run(name: str, catalog: Catalog) -> None:
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
     scores, undefined = _score(bench, source)
+    earlier = _spent(bench.folder)
     candidates, notes, selection = plan(bench, train, target.data)
     bench = with_prefix(bench, candidates, name)
     notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
@@ -73,7 +75,7 @@ def run(name: str, catalog: Catalog) -> None:
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
         facts |= {"scores": scores}
-        facts |= {"seconds": round(time.perf_counter() - started, 3)}
+        facts |= {"seconds": round(earlier + time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)
     winner = result.winner
@@ -107,6 +109,12 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
     )
 
 
+def _spent(folder: Path) -> float:
+    """Return the seconds that a study spent before it was stopped: on its cache, and on trials that were finished."""
+    kept = [*folder.glob("recording.json"), *folder.glob("*/outcome.json")]
+    return float(sum(json.loads(path.read_text())["seconds"] for path in kept))
+
+
 def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Return the cheap scores of the labelled budget just below the head, and why others have no value.
 
@@ -121,10 +129,19 @@ def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:
     standings = {_key(one.candidate): one for one in (*result.standings, *result.control)}
     rows = [asdict(outcome) | _decision(standings.get(_key(outcome))) for outcome in result.outcomes]
-    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, rows)
+    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, [*_recording(bench), *rows])
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
     pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
+
+
+def _recording(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Yield the row of what all trials share: one pass over the labelled rows fills the prefix cache."""
+    if bench.recording is not None:
+        why = f"the {bench.recording.rows} labelled rows were run through the frozen layers once, for all trials"
+        yield {"role": "recording", "strategy": "prefix-cache", "decision": "shared", "why": why} | asdict(
+            bench.recording
+        )
 
 
 def _key(of: Candidate | Outcome) -> tuple[str, str, float]:

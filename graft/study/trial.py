@@ -1,9 +1,8 @@
 """One trial: a candidate trained with one seed, on one fold or on the whole budget."""
 
 import json
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,20 @@ from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
 from graft.training import Job, evaluate, peak_memory_bytes, train
+from graft.training.flops import Meter
 from graft.training.prefix import Prefix, playing
 
 MEASUREMENTS = 10  # points on a trial's learning curve
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the prefix cache of a study cost, when it was made."""
+
+    rows: int
+    seconds: float
+    flops: int
+    peak_memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,10 @@ class Bench:
     """Where trials keep their state and their outcomes."""
     prefix: Prefix | None = None
     """What the source's lower groups return for the labelled budget, as far as it has been recorded."""
+    recording: Recording | None = None
+    """What it cost to record that."""
+    meter: Meter = field(default_factory=Meter, compare=False)
+    """Counts the FLOPs of trials, each kind of pass once."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,8 @@ class Outcome:
     curve: list[dict[str, float | None]]
     validation_labels: list[int]
     validation_logits: list[list[float]]
+    flops: int | None = None
+    """Of its steps and of scoring on the way and at the end; None where it was trained before they were counted."""
 
 
 def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report: Callable[[int, str], None]) -> Outcome:
@@ -67,7 +83,8 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         return known
     held = bench.examples.take(fold.validation)
     patience = bench.study.patience if fold.number < 0 else None
-    model, outcome = _train(bench, candidate, seed, path, bench.examples.take(fold.train), held, patience, None, report)
+    rows = bench.examples.take(fold.train)
+    model, outcome = _train(bench, candidate, seed, path, rows, held, patience, None, report)
     frozen = count_frozen(candidate.legs, [group.name for group in layer_groups(model)])
     with playing(_prefix_for(bench, candidate), model, frozen) as player:
         metrics, logits = evaluate(model, bench.problem, held, bench.processor, player)
@@ -124,9 +141,10 @@ def _train(
         blend=candidate.blend,
         prefix=_prefix_for(bench, candidate),
     )
-    started = time.perf_counter()
     trained = train(job, model, report)
-    seconds = time.perf_counter() - started
+    memory = peak_memory_bytes()
+    groups = [group.name for group in layer_groups(model)]
+    measured = [int(row["step"] or 0) for row in trained.curve]
     return model, Outcome(
         candidate.role,
         candidate.strategy,
@@ -136,12 +154,13 @@ def _train(
         trained.steps,
         None,
         None,
-        round(seconds, 3),
+        round(trained.seconds, 3),
         candidate.trained_parameters,
-        peak_memory_bytes(),
+        memory,
         trained.curve,
         [],
         [],
+        bench.meter.count(job, groups, lambda: begin(bench.source, bench.problem, bench.labels, seed), measured, held),
     )
 
 

@@ -144,6 +144,10 @@ class Study(Optimization):
     """Peak learning rates to try, for the control as for the strategies."""
     budget_steps: int = Field(100, ge=1)
     """Optimizer steps of one trial."""
+    max_trials: int | None = Field(None, ge=1)
+    """Trials of the search at the most, the control's among them; final models come on top. None: no limit."""
+    max_seconds: float | None = Field(None, gt=0)
+    """Seconds that trials and final models may take; what is compared then depends on the machine. None: no limit."""
     batch_size: int = Field(16, ge=1)
     """Rows per optimizer step."""
     halving: int = Field(2, ge=1)

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from graft import __version__
+from graft.evaluation.cost import SHARED, price
 from graft.evaluation.verdict import HEADLINE, sentence
 from graft.report import plots, style
 from graft.report.evidence import Evidence
@@ -31,6 +32,9 @@ def render_page(evidence: Evidence) -> str:
         drawing=draw(study["groups"], metrics["trained_groups"]),
         figures=_figures(evidence),
         confusions=_confusions(evidence),
+        on_cpu=str(study["device"]).startswith("cpu"),
+        prices=price(metrics, evidence.trials),
+        trials=[trial for trial in evidence.trials if trial["role"] not in SHARED],
         corruptions=sorted({one.name for one in evidence.robustness if one.kind == "corruption" and one.severity}),
         conditions=list_conditions(metrics, evidence.robustness),
         ahead=against_control(evidence.robustness) if metrics["robustness"] is not None else "",

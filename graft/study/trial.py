@@ -1,6 +1,8 @@
 """One trial: a candidate trained with one seed, on one fold or on the whole budget."""
 
 import json
+import re
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,7 +12,7 @@ import torch
 
 from graft.backbones import layer_groups, renew, renew_head
 from graft.catalog import Study
-from graft.manifest import write_whole
+from graft.manifest import digest, write_whole
 from graft.problems.problem import Examples, Problem
 from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
@@ -86,6 +88,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
     rows = bench.examples.take(fold.train)
     model, outcome = _train(bench, candidate, seed, path, rows, held, patience, None, report)
     frozen = count_frozen(candidate.legs, [group.name for group in layer_groups(model)])
+    started = time.perf_counter()
     with playing(_prefix_for(bench, candidate), model, frozen) as player:
         metrics, logits = evaluate(model, bench.problem, held, bench.processor, player)
     outcome = replace(
@@ -93,6 +96,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         fold=fold.number,
         metric=metrics[bench.problem.metric],
         loss=metrics["loss"],
+        seconds=round(outcome.seconds + time.perf_counter() - started, 3),
         validation_labels=[] if held.labels is None else held.labels.tolist(),
         validation_logits=logits.tolist(),
     )
@@ -121,6 +125,7 @@ def _train(
     stop_at: int | None,
     report: Callable[[int, str], None],
 ) -> tuple[Any, Outcome]:
+    started = time.perf_counter()
     begin = renew if candidate.strategy == "scratch" else renew_head
     model = begin(bench.source, bench.problem, bench.labels, seed)
     if torch.cuda.is_available():
@@ -141,6 +146,7 @@ def _train(
         blend=candidate.blend,
         prefix=_prefix_for(bench, candidate),
     )
+    made = time.perf_counter() - started
     trained = train(job, model, report)
     memory = peak_memory_bytes()
     groups = [group.name for group in layer_groups(model)]
@@ -154,7 +160,7 @@ def _train(
         trained.steps,
         None,
         None,
-        round(trained.seconds, 3),
+        round(made + trained.seconds, 3),
         candidate.trained_parameters,
         memory,
         trained.curve,
@@ -170,7 +176,14 @@ def _prefix_for(bench: Bench, candidate: Candidate) -> Prefix | None:
 
 
 def _name(candidate: Candidate, seed: int) -> str:
-    return f"{candidate.role}-{candidate.strategy}-{candidate.learning_rate:g}-seed-{seed}"
+    return f"{candidate.role}-{_as_path(candidate.strategy)}-{candidate.learning_rate:g}-seed-{seed}"
+
+
+def _as_path(strategy: str) -> str:
+    """Return a strategy's name as part of a folder's; one that names layers in users' words is told by its digest."""
+    if re.fullmatch(r"[\w.-]+", strategy):
+        return strategy
+    return f"{re.sub(r'[^a-zA-Z0-9]+', '-', strategy)[:40]}-{digest({'strategy': strategy})}"
 
 
 def _read(path: Path) -> Outcome | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -74,6 +75,7 @@ class Meter:
         legs = [leg for leg in job.legs if leg.steps]
         ends = list(accumulate(leg.steps for leg in legs))
 
+        @cache
         def kind(leg: Leg, width: int) -> Kind:
             played = job.prefix.deepest(count_frozen([leg], groups)) if job.prefix else 0
             return Kind(replace(leg, steps=0, rate=1.0, decay=1.0, anchor=0.0), played, width)

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -164,6 +164,13 @@ class Study(Optimization):
     """Coverage of every interval."""
     resamples: int = Field(2000, ge=100)
     """Bootstrap resamples."""
+    report: tuple[Literal["pareto"], ...] = ("pareto",)
+    """What the report draws of the search beside its verdict; one word needs no list."""
+
+    @field_validator("report", mode="before")
+    @classmethod
+    def _one_word(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class Shift(Section):

@@ -13,6 +13,7 @@ from graft.evaluation.verdict import HEADLINE, sentence
 from graft.report import plots, style
 from graft.report.evidence import Evidence
 from graft.report.network import draw
+from graft.report.pareto import pareto_figure
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
 from graft.report.wording import FILTERS
 
@@ -62,6 +63,9 @@ def _figures(evidence: Evidence) -> Mapping[str, str]:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
     if evidence.metrics["robustness"] is not None:
         figures["corruptions"] = corruptions_figure(evidence.robustness)
+    pareto = pareto_figure(study["candidates"], study["metric"], evidence.metrics["source_metric"])
+    if "pareto" in evidence.drawn and pareto is not None:
+        figures["pareto"] = pareto
     return {name: style.svg(figure) for name, figure in figures.items()}
 
 

@@ -186,6 +186,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         robustness=found.robustness.points,
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
+        drawn=inputs.target.study.report,
     )
 
 

@@ -114,7 +114,8 @@ def _draw(axes: Axes, dots: Sequence[Dot], higher_is_better: bool) -> None:
         colour = SCRATCH if dot.role == "control" else TRANSFER
         axes.plot(
             dot.x, dot.y, "D" if dot.role == "control" else "o", color=colour, markersize=9 if dot.chosen else 6.5,
-            mfc=colour if dot.chosen else "white", mew=1.6, alpha=0.45 if dot.dropped else 1, zorder=3 + dot.chosen + (dot.chosen and dot.role != "control"),
+            mfc=colour if dot.chosen else "white", mew=1.6, alpha=0.45 if dot.dropped else 1,
+            zorder=3 + dot.chosen * (1 + (dot.role != "control")),
         )  # fmt: skip
     axes.margins(0.1, 0.13)
     axes.grid(color=BAND)

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -144,6 +144,10 @@ class Study(Optimization):
     """Peak learning rates to try, for the control as for the strategies."""
     budget_steps: int = Field(100, ge=1)
     """Optimizer steps of one trial."""
+    max_trials: int | None = Field(None, ge=1)
+    """Trials of the search at the most, the control's among them; final models come on top. None: no limit."""
+    max_seconds: float | None = Field(None, gt=0)
+    """Seconds that trials and final models may take; what is compared then depends on the machine. None: no limit."""
     batch_size: int = Field(16, ge=1)
     """Rows per optimizer step."""
     halving: int = Field(2, ge=1)
@@ -164,6 +168,13 @@ class Study(Optimization):
     """Coverage of every interval."""
     resamples: int = Field(2000, ge=100)
     """Bootstrap resamples."""
+    report: tuple[Literal["pareto"], ...] = ("pareto",)
+    """What the report draws of the search beside its verdict; one word needs no list."""
+
+    @field_validator("report", mode="before")
+    @classmethod
+    def _one_word(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class Shift(Section):

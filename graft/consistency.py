@@ -18,7 +18,9 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
         for strategy in target.study.strategies:
             if not _is_tunable(strategy):
                 tunable = [known for known in STRATEGIES if known != "scratch"]
-                yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {nearest(strategy, tunable)}"
+                others = "; others are top-K, 'last P %' and layers:WORDS, where P is above 0 and at most 100"
+                known = nearest(strategy, tunable) + others
+                yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
 
 
 def _is_tunable(strategy: str) -> bool:

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,6 +25,8 @@ class Settings(BaseSettings):
     """CPU threads of a training step; 0 takes one for a small network and torch's choice for others."""
     cache_gigabytes: float = 4.0
     """Memory for what frozen layers return, at the most; beyond it goes to disk. 0 turns the cache off."""
+    price_per_hour: float | None = Field(None, ge=0)
+    """What an hour of this machine costs, in your currency; a study records it, and its report says what it cost."""
     checkpoint_seconds: float = 30.0
     """How often a training run saves its state, at the least."""
     log_seconds: float = 5.0

@@ -9,16 +9,16 @@ from fnmatch import fnmatchcase
 from graft.backbones.groups import LayerGroup
 from graft.errors import CatalogError
 
-NUMBER = re.compile(r"(?:last\s+)?(\d+)(?:\s+blocks?)?")
-SHARE = re.compile(r"(?:last\s+)?(\d+(?:\.\d+)?)\s*%")
+NUMBER = re.compile(r"(?:last\s+|top-)?(\d+)(?:\s+blocks?)?")
+SHARE = re.compile(r"(?:last\s+|top-)?(\d+(?:\.\d+)?)\s*%(?:\s+blocks?)?")
 Wanted = str | int | float
 
 
 def select_groups(groups: Sequence[LayerGroup], wanted: Wanted | Sequence[Wanted]) -> tuple[str, ...]:
     """Return the names of the groups that one or several wishes name together, in the network's order.
 
-    A wish is a number (`2`, "last 2": the head and the last 2 blocks, as top-2 trains them; 0 is the head alone), a
-    share (`0.25`, "last 25 %": the head and that share of the blocks, at least one), the name of a group ("block 3",
+    A wish is a number (`2`, "last 2", "top-2": the head and the last 2 blocks; 0 is the head alone), a share (`0.25`,
+    "last 25 %", "top-25%": the head and that share of the blocks, at least one), the name of a group ("block 3",
     "stem"), "all", or a pattern with `*`, `?` or `[...]`, compared with the names of the groups and with the paths
     of their modules and weights ("block *", "*.layer.2.*"). A pattern selects whole groups.
 

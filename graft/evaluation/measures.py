@@ -12,6 +12,7 @@ import numpy as np
 from graft.evaluation.arms import Arm
 from graft.evaluation.bootstrap import compare
 from graft.evaluation.calibration import brier_score, expected_calibration_error, fit_temperature, softmax
+from graft.evaluation.cost import money_of
 from graft.evaluation.forgetting import Forgetting
 from graft.evaluation.points import Draws, contrast, spread
 from graft.evaluation.verdict import decide
@@ -79,6 +80,9 @@ def summarise(
         "scores": study.get("scores", {}),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
         **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
+        "flops": study.get("flops"),
+        "price_per_hour": study.get("price_per_hour"),
+        "money": money_of(study["seconds"], study.get("price_per_hour")),
         "test_rows": len(winner.labels),
         "seed": study["seeds"][0],
         **robustness,

@@ -62,6 +62,8 @@ class Evidence:
     lineage: Sequence[Fact]
     checks: Mapping[str, Any]
     """check.json of the target."""
+    drawn: Sequence[str] = ("pareto",)
+    """What the catalogue asks to be drawn of the search, `study.report`."""
 
 
 def count_confusions(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

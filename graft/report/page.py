@@ -8,10 +8,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from graft import __version__
+from graft.evaluation.cost import SHARED, price
 from graft.evaluation.verdict import HEADLINE, sentence
 from graft.report import plots, style
 from graft.report.evidence import Evidence
 from graft.report.network import draw
+from graft.report.pareto import pareto_figure
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
 from graft.report.wording import FILTERS
 
@@ -31,6 +33,9 @@ def render_page(evidence: Evidence) -> str:
         drawing=draw(study["groups"], metrics["trained_groups"]),
         figures=_figures(evidence),
         confusions=_confusions(evidence),
+        on_cpu=str(study["device"]).startswith("cpu"),
+        prices=price(metrics, evidence.trials),
+        trials=[trial for trial in evidence.trials if trial["role"] not in SHARED],
         corruptions=sorted({one.name for one in evidence.robustness if one.kind == "corruption" and one.severity}),
         conditions=list_conditions(metrics, evidence.robustness),
         ahead=against_control(evidence.robustness) if metrics["robustness"] is not None else "",
@@ -58,6 +63,9 @@ def _figures(evidence: Evidence) -> Mapping[str, str]:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
     if evidence.metrics["robustness"] is not None:
         figures["corruptions"] = corruptions_figure(evidence.robustness)
+    pareto = pareto_figure(study["candidates"], study["metric"], evidence.metrics["source_metric"])
+    if "pareto" in evidence.drawn and pareto is not None:
+        figures["pareto"] = pareto
     return {name: style.svg(figure) for name, figure in figures.items()}
 
 

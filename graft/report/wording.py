@@ -4,6 +4,7 @@ from graft.evaluation.verdict import signed
 
 UNMEASURED = "not measured"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+OPERATIONS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
 
 
 def score(value: float | None, metric: str = "accuracy") -> str:
@@ -62,6 +63,23 @@ def size(value: float | None) -> str:
     return f"{value / 1e9:.1f}{NARROW_SPACE}GB" if value >= 1e9 else f"{value / 1e6:.0f}{NARROW_SPACE}MB"
 
 
+def operations(value: float | None) -> str:
+    """Return FLOPs in three digits: 389 MFLOP, 1.27 TFLOP."""
+    if value is None:
+        return UNMEASURED
+    size, unit = next(((size, unit) for size, unit in OPERATIONS if value >= size), (1.0, "FLOP"))
+    digits = value / size
+    shown = f"{digits:.0f}" if digits >= 100 else f"{digits:.3g}"
+    return f"{shown}{NARROW_SPACE}{unit}"
+
+
+def money(value: float | None) -> str:
+    """Return an amount in the currency of the price; small ones keep two digits."""
+    if value is None:
+        return UNMEASURED
+    return f"{value:,.2f}".replace(",", NARROW_SPACE) if value >= 1 else f"{value:.2g}"
+
+
 FILTERS = {
     "score": score,
     "change": change,
@@ -71,4 +89,6 @@ FILTERS = {
     "short_count": short_count,
     "duration": duration,
     "size": size,
+    "operations": operations,
+    "money": money,
 }

@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ TRIAL_COLUMNS = (
     "loss",
     "forgetting",
     "seconds",
+    "flops",
     "trained_parameters",
     "peak_memory_bytes",
     "decision",
@@ -61,6 +62,7 @@ def run(name: str, catalog: Catalog) -> None:
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
     scores, undefined = _score(bench, source)
+    earlier = _spent(bench.folder)
     candidates, notes, selection = plan(bench, train, target.data)
     bench = with_prefix(bench, candidates, name)
     notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
@@ -74,8 +76,8 @@ def run(name: str, catalog: Catalog) -> None:
         _write(folder, bench, dataset, result)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
-        facts |= {"scores": scores}
-        facts |= {"seconds": round(time.perf_counter() - started, 3)}
+        facts |= {"scores": scores, "price_per_hour": settings().price_per_hour}
+        facts |= {"seconds": round(earlier + time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)
     winner = result.winner
@@ -110,6 +112,12 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
     )
 
 
+def _spent(folder: Path) -> float:
+    """Return the seconds that a study spent before it was stopped: on its cache, and on trials that were finished."""
+    kept = [*folder.glob("recording.json"), *folder.glob("*/outcome.json")]
+    return float(sum(json.loads(path.read_text())["seconds"] for path in kept))
+
+
 def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Return the cheap scores of the labelled budget just below the head, and why others have no value.
 
@@ -124,10 +132,26 @@ def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:
     standings = {_key(one.candidate): one for one in (*result.standings, *result.control)}
     rows = [asdict(outcome) | _decision(standings.get(_key(outcome))) for outcome in result.outcomes]
-    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, rows)
+    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, [*_recording(bench), *rows, *_end(bench, result)])
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
     pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
+
+
+def _recording(bench: Bench) -> Iterator[dict[str, Any]]:
+    """Yield the row of what all trials share: one pass over the labelled rows fills the prefix cache."""
+    if bench.recording is not None:
+        why = f"the {bench.recording.rows} labelled rows were run through the frozen layers once, for all trials"
+        yield {"role": "recording", "strategy": "prefix-cache", "decision": "shared", "why": why} | asdict(
+            bench.recording
+        )
+
+
+def _end(bench: Bench, result: StudyResult) -> Iterator[dict[str, Any]]:
+    """Yield the row of a search that its budget ended."""
+    if result.ended is not None:
+        limit = "max_trials" if "max_trials is" in result.ended else "max_seconds"
+        yield {"role": "budget", "strategy": limit, "decision": "ended", "why": result.ended}
 
 
 def _key(of: Candidate | Outcome) -> tuple[str, str, float]:
@@ -176,14 +200,27 @@ def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, resul
         "winner": _choice(result.winner),
         "control": _choice(result.control[0]),
         "probe": _describe_probe(result),
-        "candidates": [_row(standing) for standing in (*result.standings, *result.control)],
+        "candidates": [_row(standing, result.outcomes) for standing in (*result.standings, *result.control)],
         "selection": str(result.selection),
         "skill": _describe_skill(bench),
         "seeds": list(range(bench.study.seeds)),
+        "budget": {
+            "max_trials": bench.study.max_trials,
+            "max_seconds": bench.study.max_seconds,
+            "ended": result.ended,
+        },
+        "flops": _total_flops(bench, result.outcomes),
         "device": describe_device(),
         "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
         "notes": result.notes,
     }
+
+
+def _total_flops(bench: Bench, outcomes: Sequence[Outcome]) -> int | None:
+    """Return the FLOPs of every trial, final models included, and of the recording; None where one is not known."""
+    known = [outcome.flops for outcome in outcomes if outcome.flops is not None]
+    shared = bench.recording.flops if bench.recording else 0
+    return sum(known) + shared if len(known) == len(outcomes) else None
 
 
 def _choice(standing: Standing) -> dict[str, Any]:
@@ -214,10 +251,16 @@ def _describe_skill(bench: Bench) -> dict[str, Any] | None:
     return facts | {"max_forgetting": bench.study.max_forgetting, "replay": bench.study.replay}
 
 
-def _row(standing: Standing) -> dict[str, Any]:
+def _row(standing: Standing, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     facts = {"role": standing.candidate.role, "trials": standing.trials, "kept": standing.kept}
+    mine = [outcome for outcome in outcomes if _key(outcome) == _key(standing.candidate)]
+    known = [outcome.flops for outcome in mine if outcome.flops is not None]
+    costs = {  # of one trial, in the mean
+        "seconds": round(sum(outcome.seconds for outcome in mine) / len(mine), 3),
+        "flops": round(sum(known) / len(known)) if known else None,
+    }
     lost = {"forgetting": standing.forgetting, "forgetting_error": standing.forgetting_error}
-    return _choice(standing) | facts | lost | {"reason": standing.reason}
+    return _choice(standing) | facts | costs | lost | {"dropped": standing.dropped, "reason": standing.reason}
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:

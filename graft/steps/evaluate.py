@@ -179,13 +179,14 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         study=inputs.study,
         trials=trials,
         curves=read_rows(inputs.run / "curves.csv"),
-        costs=summarise_cost(trials),
+        costs=summarise_cost(trials, metrics["price_per_hour"]),
         confusion=count_confusions(truth, calibrated),
         reliability=(reliability(plain, truth), reliability(calibrated, truth)),
         mistakes=worst_mistakes(inputs.test, calibrated, labels, inputs.problem),
         robustness=found.robustness.points,
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
+        drawn=inputs.target.study.report,
     )
 
 

@@ -6,6 +6,7 @@ from graft.strategies.full import FULL
 from graft.strategies.gradual import GRADUAL
 from graft.strategies.l2_sp import L2_SP
 from graft.strategies.layer_decay import LAYER_DECAY
+from graft.strategies.layers import PREFIX, named_layers
 from graft.strategies.linear_probe import LINEAR_PROBE
 from graft.strategies.lora import LORA
 from graft.strategies.lp_ft import LP_FT
@@ -40,8 +41,12 @@ STRATEGIES: dict[str, Strategy] = {
 
 
 def find_strategy(name: str) -> Strategy:
-    """Return the strategy of that name, `top-K` for any K included; raises KeyError when there is none."""
-    return STRATEGIES.get(name) or top_k(name)
+    """Return the strategy of that name; raises KeyError when there is none.
+
+    Beside those of the registry there are `top-K` and `top-P%` for any K and P ("last K", "last P %" are the same),
+    and `layers:WORDS`, which trains the layer groups that the words name.
+    """
+    return STRATEGIES.get(name) or (named_layers(name) if name.startswith(PREFIX) else top_k(name))
 
 
 __all__ = ["STRATEGIES", "Leg", "Strategy", "count_frozen", "count_parts", "find_strategy", "resolve"]

@@ -4,11 +4,15 @@ Being data, it prints as a table, resumes exactly, and two strategies that come 
 shallow network can be seen to be the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Depth = int | Literal["half", "all", "each", "proposed"]
+from graft.errors import CatalogError
+
+Words = tuple[str, ...]
+Depth = int | Literal["half", "all", "each", "proposed"] | Words
+Select = Callable[[Words], Sequence[str]]
 Scope = Literal["every", "biases", "norms"]
 
 
@@ -18,7 +22,8 @@ class Phase:
 
     blocks: Depth
     """Number of blocks that train beside the head, from the top; `all` includes the stem, `each` goes down group by
-    group in phases of equal length, `proposed` is the one block that the gradients point at."""
+    group in phases of equal length, `proposed` is the one block that the gradients point at. Words name the layer
+    groups themselves, as `graft layers --match` takes them."""
     share: float = 1.0
     """Share of the trial's steps."""
     rate: float = 1.0
@@ -64,12 +69,23 @@ class Leg:
         return float(self.rate * self.decay ** (len(self.groups) - 1 - self.groups.index(group)))
 
 
-def resolve(strategy: Strategy, groups: Sequence[str], steps: int, proposed: str | None = None) -> tuple[Leg, ...]:
+def resolve(
+    strategy: Strategy,
+    groups: Sequence[str],
+    steps: int,
+    proposed: str | None = None,
+    select: Select | None = None,
+) -> tuple[Leg, ...]:
     """Return the legs of a strategy for ordered group names (stem, blocks, head); their steps add up to `steps`.
 
-    `proposed` is the block for phases that ask for one; raises ValueError when such a phase finds none.
+    `proposed` is the block for phases that ask for one, `select` finds the groups for phases that name them; raises
+    ValueError when such a phase finds none, and CatalogError for more blocks than there are, or what `select` raises.
     """
-    parts = [(phase, share, trained) for phase in strategy.phases for share, trained in _parts(phase, groups, proposed)]
+    parts = [
+        (phase, share, trained)
+        for phase in strategy.phases
+        for share, trained in _parts(phase, groups, proposed, select)
+    ]
     ends = [round(steps * sum(share for _, share, _ in parts[: i + 1])) for i in range(len(parts))]
     begins = [0, *ends[:-1]]
     legs = (
@@ -89,12 +105,19 @@ def count_parts(strategy: Strategy, groups: Sequence[str]) -> int:
     return sum(len(groups) if phase.blocks == "each" else 1 for phase in strategy.phases)
 
 
-def _parts(phase: Phase, groups: Sequence[str], proposed: str | None) -> Iterator[tuple[float, tuple[str, ...]]]:
+def _parts(
+    phase: Phase, groups: Sequence[str], proposed: str | None, select: Select | None
+) -> Iterator[tuple[float, tuple[str, ...]]]:
     """Yield share and trained groups of what a phase falls into."""
     if phase.blocks == "proposed":
         if proposed is None:
             raise ValueError("this strategy trains a proposed block, and none was proposed")
         yield phase.share, (proposed, groups[-1])
+    elif isinstance(phase.blocks, tuple):
+        if select is None:
+            raise ValueError("this strategy names layer groups, and nothing was given to find them with")
+        chosen = {*select(phase.blocks), groups[-1]}
+        yield phase.share, tuple(group for group in groups if group in chosen)
     elif phase.blocks == "each":
         for first in reversed(range(len(groups))):
             yield phase.share / len(groups), tuple(groups[first:])
@@ -108,4 +131,6 @@ def _first(depth: int | Literal["half", "all"], groups: int) -> int:
     if depth == "all":
         return 0
     wanted = -(-blocks // 2) if depth == "half" else depth
-    return groups - 1 - min(wanted, blocks)
+    if wanted > blocks:
+        raise CatalogError(f"{wanted} blocks are asked for; this backbone has {blocks}")
+    return groups - 1 - wanted

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from graft.backbones import layer_groups, renew_head
+from graft.manifest import write_whole
 from graft.settings import settings
 from graft.strategies import count_frozen
 from graft.study.candidates import Candidate
-from graft.study.trial import Bench
+from graft.study.trial import Bench, Recording
 from graft.training.activations import Activations
-from graft.training.device import make_accelerator
+from graft.training.device import make_accelerator, peak_memory_bytes
 from graft.training.feed import Feed
+from graft.training.flops import count_flops
 from graft.training.recording import record
 
 log = logging.getLogger(__name__)
@@ -35,12 +39,25 @@ def with_prefix(bench: Bench, candidates: Sequence[Candidate], store: str) -> Be
         return bench
     feed = Feed.of(bench.problem, bench.examples, bench.processor, accelerator.device)
     room = Activations(budget, accelerator.device, settings().work / "activations" / store)
-    prefix = record(model, feed, sorted(boundaries), room, bench.study.batch_size, accelerator.autocast)
+    started, batch = time.perf_counter(), bench.study.batch_size
+    prefix, flops = count_flops(lambda: record(model, feed, sorted(boundaries), room, batch, accelerator.autocast))
+    seconds = round(time.perf_counter() - started, 3)
     room.forget_others()  # a source that was trained anew leaves nothing behind that would fill the disk
     if prefix.boundaries:
         size = room.used_bytes / 1e6
         log.info("prefix cache: %d rows at boundaries %s, %.1f MB", len(feed), _listed(prefix.boundaries), size)
-    return replace(bench, prefix=prefix)
+    cost = _first(bench, Recording(len(feed), seconds, flops, peak_memory_bytes()))
+    return replace(bench, prefix=prefix, recording=cost)
+
+
+def _first(bench: Bench, cost: Recording) -> Recording:
+    """Return what the recording cost when the study began: one that was killed finds the activations on disk."""
+    path = bench.folder / "recording.json"
+    try:
+        return Recording(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        write_whole(path, json.dumps(asdict(cost)))
+        return cost
 
 
 def _listed(boundaries: Sequence[int]) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from graft.backbones import count_trained, layer_groups
+from graft.backbones import count_trained, layer_groups, select_groups
 from graft.catalog import Study
 from graft.errors import CatalogError
 from graft.strategies import Leg, count_parts, find_strategy, resolve
@@ -41,7 +42,8 @@ def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tu
 
     `proposed` is the block for the strategies that ask for one. Raises CatalogError when every strategy is left out.
     """
-    groups = [group.name for group in layer_groups(model)]
+    layers = layer_groups(model)
+    groups = [group.name for group in layers]
     candidates: list[Candidate] = []
     notes: list[str] = []
     seen: dict[tuple[tuple[Leg, ...], float | None], str] = {}
@@ -50,7 +52,11 @@ def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tu
             notes.append(reason)
             continue
         strategy = find_strategy(name)
-        legs = resolve(strategy, groups, study.budget_steps, proposed)
+        try:
+            legs = resolve(strategy, groups, study.budget_steps, proposed, partial(select_groups, layers))
+        except CatalogError as error:
+            notes.append(f"{name} was left out: {'; '.join(error.problems) or error.headline}")
+            continue
         if (twin := seen.get((legs, strategy.blend))) is not None:
             notes.append(f"{name} trains the same layers as {twin} on this network and was not tried twice")
             continue

@@ -10,6 +10,7 @@ import pyarrow as pa
 from graft.backbones import renew_head
 from graft.catalog import Data
 from graft.strategies import find_strategy
+from graft.study.budget import describe_end, refuse, require_one_round
 from graft.study.candidates import Candidate, make_candidates
 from graft.study.folds import Selection, choose_selection, split
 from graft.study.forgetting import drop_within, select_within
@@ -35,6 +36,8 @@ class StudyResult:
     selection: Selection
     notes: list[str]
     outcomes: list[Outcome] = field(default_factory=list)
+    ended: str | None = None
+    """How the budget ended the search before all rounds were run; None where it did not."""
 
     @property
     def winner(self) -> Standing:
@@ -62,22 +65,33 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
         found = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
         proposals = [f"{proposed} has the largest gradients relative to its weights ({found})"]
     candidates, notes = make_candidates(bench.study, model, proposed)
+    require_one_round(bench.study, candidates)
     return candidates, [*proposals, *notes], choose_selection(train, data, bench.study)
 
 
 def search(
     bench: Bench, train: pa.Table, candidates: list[Candidate], notes: list[str], selection: Selection, report: Report
 ) -> StudyResult:
-    """Run the trials seed by seed, halve the candidates between seeds, and select; the control is treated alike."""
+    """Run the trials in rounds, halve the candidates between seeds, and select; the control is treated alike.
+
+    A round is a seed and a fold for all who are running. The search ends before one that breaks the budget.
+    """
     outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
     dropped: dict[Candidate, str] = {}
-    done, trial = 0, bench.study.budget_steps
+    done, trial, ended = 0, bench.study.budget_steps, None
     for seed in range(bench.study.seeds):
-        for candidate in (one for one in candidates if one not in dropped):
-            for fold in split(train, selection, seed):
+        running = [one for one in candidates if one not in dropped]
+        for turn, fold in enumerate(split(train, selection, seed)):
+            if reason := refuse(bench, outcomes, running):
+                ended = describe_end(reason, seed, turn, bench.study.seeds, selection.trials_per_seed)
+                break
+            for candidate in running:
                 label = f"{candidate.strategy} seed {seed} fold {fold.number}"
                 outcomes[candidate].append(run_trial(bench, candidate, seed, fold, _shifted(report, done, label)))
                 done += trial
+        if ended is not None:
+            log.info(ended)
+            break
         done += trial * selection.trials_per_seed * len(dropped)  # of the steps announced, those that are saved
         if seed < bench.study.seeds - 1:
             dropped |= _halve(bench, outcomes, dropped)
@@ -85,7 +99,8 @@ def search(
     control, _ = _rank(bench, outcomes, dropped, "control")
     notes = [*notes, *over]
     trials = [row for rows in outcomes.values() for row in rows]
-    return StudyResult(standings, control, choose_probe(bench, standings), selection, notes, trials)
+    notes = [*notes, *([ended] if ended else [])]
+    return StudyResult(standings, control, choose_probe(bench, standings), selection, notes, trials, ended)
 
 
 def _halve(

@@ -1,9 +1,10 @@
 """One trial: a candidate trained with one seed, on one fold or on the whole budget."""
 
 import json
+import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,27 @@ import torch
 
 from graft.backbones import layer_groups, renew, renew_head
 from graft.catalog import Study
-from graft.manifest import write_whole
+from graft.manifest import digest, write_whole
 from graft.problems.problem import Examples, Problem
 from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
 from graft.study.skill import Skill
 from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, train
+from graft.training.flops import Meter
 from graft.training.prefix import Prefix, playing
 
 MEASUREMENTS = 10  # points on a trial's learning curve
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the prefix cache of a study cost, when it was made."""
+
+    rows: int
+    seconds: float
+    flops: int
+    peak_memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,10 @@ class Bench:
     """What the source's lower groups return for the labelled budget, as far as it has been recorded."""
     skill: Skill | None = None
     """The source's own skill, on rows for choosing; None where it cannot be measured."""
+    recording: Recording | None = None
+    """What it cost to record that."""
+    meter: Meter = field(default_factory=Meter, compare=False)
+    """Counts the FLOPs of trials, each kind of pass once."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,8 @@ class Outcome:
     validation_logits: list[list[float]]
     forgetting: float | None = None
     """What the source lost of its own metric, above zero is worse; None for the control and where it is not known."""
+    flops: int | None = None
+    """Of its steps and of scoring on the way and at the end; None where it was trained before they were counted."""
 
 
 def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report: Callable[[int, str], None]) -> Outcome:
@@ -72,8 +90,10 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         return known
     held = bench.examples.take(fold.validation)
     patience = bench.study.patience if fold.number < 0 else None
-    model, outcome = _train(bench, candidate, seed, path, bench.examples.take(fold.train), held, patience, None, report)
+    rows = bench.examples.take(fold.train)
+    model, outcome = _train(bench, candidate, seed, path, rows, held, patience, None, report)
     frozen = count_frozen(candidate.legs, [group.name for group in layer_groups(model)])
+    started = time.perf_counter()
     with playing(_prefix_for(bench, candidate), model, frozen) as player:
         metrics, logits = evaluate(model, bench.problem, held, bench.processor, player)
     outcome = replace(
@@ -81,6 +101,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         fold=fold.number,
         metric=metrics[bench.problem.metric],
         loss=metrics["loss"],
+        seconds=round(outcome.seconds + time.perf_counter() - started, 3),
         validation_labels=[] if held.labels is None else held.labels.tolist(),
         validation_logits=logits.tolist(),
         forgetting=_forgetting(bench, candidate, model),
@@ -110,6 +131,7 @@ def _train(
     stop_at: int | None,
     report: Callable[[int, str], None],
 ) -> tuple[Any, Outcome]:
+    started = time.perf_counter()
     begin = renew if candidate.strategy == "scratch" else renew_head
     model = begin(bench.source, bench.problem, bench.labels, seed)
     if torch.cuda.is_available():
@@ -131,9 +153,11 @@ def _train(
         prefix=_prefix_for(bench, candidate),
         rehearsal=_rehearsal_for(bench, candidate),
     )
-    started = time.perf_counter()
+    made = time.perf_counter() - started
     trained = train(job, model, report)
-    seconds = time.perf_counter() - started
+    memory = peak_memory_bytes()
+    groups = [group.name for group in layer_groups(model)]
+    measured = [int(row["step"] or 0) for row in trained.curve]
     return model, Outcome(
         candidate.role,
         candidate.strategy,
@@ -143,12 +167,13 @@ def _train(
         trained.steps,
         None,
         None,
-        round(seconds, 3),
+        round(made + trained.seconds, 3),
         candidate.trained_parameters,
-        peak_memory_bytes(),
+        memory,
         trained.curve,
         [],
         [],
+        bench.meter.count(job, groups, lambda: begin(bench.source, bench.problem, bench.labels, seed), measured, held),
     )
 
 
@@ -172,7 +197,14 @@ def _forgetting(bench: Bench, candidate: Candidate, model: Any) -> float | None:
 
 
 def _name(candidate: Candidate, seed: int) -> str:
-    return f"{candidate.role}-{candidate.strategy}-{candidate.learning_rate:g}-seed-{seed}"
+    return f"{candidate.role}-{_as_path(candidate.strategy)}-{candidate.learning_rate:g}-seed-{seed}"
+
+
+def _as_path(strategy: str) -> str:
+    """Return a strategy's name as part of a folder's; one that names layers in users' words is told by its digest."""
+    if re.fullmatch(r"[\w.-]+", strategy):
+        return strategy
+    return f"{re.sub(r'[^a-zA-Z0-9]+', '-', strategy)[:40]}-{digest({'strategy': strategy})}"
 
 
 def _read(path: Path) -> Outcome | None:

@@ -73,12 +73,15 @@ class Trained:
     steps: int
     """The step whose weights were kept."""
     curve: list[dict[str, float | None]] = field(default_factory=list)
+    seconds: float = 0.0
+    """Of training and of scoring on the way, in all processes that had a part in it."""
 
 
 class Run:
     """A job in progress."""
 
     def __init__(self, job: Job, model: Any) -> None:
+        self._began, self._before = time.perf_counter(), 0.0
         use_threads(model)
         if job.legs[0].rank:
             adapters.adapt(model, job.legs[0].rank, job.seed)
@@ -106,7 +109,7 @@ class Run:
         """Train to the end and return what is left; raises Interrupted after saving when asked to stop."""
         with self._playing:
             self._train(report)
-        return Trained(self._finish(), self.curve)
+        return Trained(self._finish(), self.curve, self._seconds())
 
     def _train(self, report: Callable[[int, str], None]) -> None:
         while self.step < self.end and not self._out_of_patience():
@@ -135,6 +138,9 @@ class Run:
         if self.job.legs[0].rank:
             adapters.merge(self.accelerator.unwrap_model(self.model))
         return step
+
+    def _seconds(self) -> float:
+        return self._before + time.perf_counter() - self._began
 
     def _copy(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
@@ -241,6 +247,7 @@ class Run:
             "best_loss": self.best_loss,
             "best_step": self.best_step,
             "schedule": self.schedule.state_dict(),
+            "seconds": self._seconds(),
         }
         tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
         return Snapshot(self.step, tensors, facts)
@@ -257,6 +264,7 @@ class Run:
                 [f"freeze mask {facts['freeze']} there, {self.freeze.digest} here"],
                 "Remove the folder to begin again.",
             )
+        self._before = facts.get("seconds", 0.0)
         self.step, self.curve, self._recent = snapshot.step, facts["curve"], facts["recent"]
         self.best_loss, self.best_step = facts["best_loss"], facts["best_step"]
         self.best, self.pivot = _part(snapshot, "best"), _part(snapshot, "pivot")

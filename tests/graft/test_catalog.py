@@ -61,6 +61,10 @@ def test_the_bundled_catalogue_is_valid():
         ),
         ("study: {}", "study: {strategies: [fulll]}", "unknown strategy 'fulll'; did you mean 'full'?"),
         ("study: {}", "study: {strategies: [scratch]}", "unknown strategy 'scratch'"),
+        ("study: {}", "study: {strategies: [last 120 %]}", "unknown strategy 'last 120 %'.*P is above 0 and at most"),
+        ("study: {}", "study: {strategies: ['layers:']}", "unknown strategy 'layers:'"),
+        ("study: {}", "study: {max_trials: 0}", "max_trials: .*greater than or equal to 1"),
+        ("study: {}", "study: {report: paretto}", "study.report.0: .*'pareto', found 'paretto'"),
         ("study: {}", "study: {sedes: 3}", r"study\.sedes: unknown key; did you mean 'seeds'\?"),
         ("  small:", "  Small One:", "a name is lower-case letters"),
         ("  small:", "  ../small:", "a name is lower-case letters"),
@@ -73,6 +77,13 @@ def test_the_bundled_catalogue_is_valid():
 def test_what_is_wrong_is_said_with_the_way_out(read, old, new, message):
     with pytest.raises(CatalogError, match=message):
         read(EVALUATED.replace(old, new))
+
+
+def test_layers_can_be_named_and_one_word_is_a_report(read):
+    study = "study: {strategies: [last 25 %, top-7, top-50%, 'layers:*.layer.2.* + stem'], report: pareto}"
+    target = read(GOOD.replace("study: {}", study)).target("small")
+    assert len(target.study.strategies) == 4
+    assert target.study.report == ("pareto",)
 
 
 def test_problems_that_no_source_or_target_can_have_are_refused(read):

@@ -18,6 +18,8 @@ def groups():
         (2, ["block 7", "block 8", "head"]),
         ("2", ["block 7", "block 8", "head"]),
         ("last 1", ["block 8", "head"]),
+        ("top-1", ["block 8", "head"]),
+        ("top-25%", ["block 7", "block 8", "head"]),
         ("last 3 blocks", ["block 6", "block 7", "block 8", "head"]),
         ("last 25 %", ["block 7", "block 8", "head"]),
         ("25%", ["block 7", "block 8", "head"]),

@@ -87,6 +87,7 @@ def _metrics(modality: str, verdict: str) -> dict[str, Any]:
         "source_metric": source, "source_before": 3.412 if source == "loss" else 0.987,
         "source_after": 3.925 if source == "loss" else 0.903, "forgetting": 0.513 if source == "loss" else 0.084,
         "ece": 0.071, "ece_calibrated": 0.038, "temperature": 1.31, "trials": 105, "seconds": 83.4,
+        "flops": 2_480_000_000, "price_per_hour": None, "money": None,
         "brier": 0.164, "brier_calibrated": 0.151,
         **_spreads(source_probe=0.861, gain_over_source=0.043),
         **_spreads(robustness=0.713, robustness_scratch=0.702, robustness_source=0.690),

@@ -102,6 +102,23 @@ def test_a_perfect_model_with_unmeasured_forgetting_still_gets_a_page(make_evide
     assert "not measured" in read.text
 
 
+def test_the_price_of_a_point_is_told_where_there_is_one_and_said_to_be_missing_where_not(make_evidence: Make) -> None:
+    from dataclasses import replace
+
+    given = make_evidence()
+    priced = replace(given, metrics={**given.metrics, "price_per_hour": 2.0, "money": 0.0463})
+    text = Elements(render_page(priced)).text
+    assert "A gain of +6.2 points, whose interval lies above zero, was bought for this" in text
+    assert "money per point" in text
+    assert "Money is time at 2.00 an hour" in text
+    assert "On a CPU this is the memory of the whole process" in text
+    unclear = Elements(render_page(make_evidence(verdict="cannot-tell"))).text
+    assert "There is no cost per point of gain: the interval of the gain" in unclear
+    assert "money" not in unclear.lower()
+    on_gpu = replace(given, study={**given.study, "device": "NVIDIA H100"})
+    assert "memory of the whole process" not in Elements(render_page(on_gpu)).text
+
+
 def test_expectations_that_do_not_hold_are_counted_and_named(make_evidence: Make) -> None:
     text = Elements(render_page(make_evidence())).text
     assert "2 expectations on the target's data were checked before anything was trained: 1 did not hold" in text

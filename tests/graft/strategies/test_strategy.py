@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graft.errors import CatalogError
 from graft.strategies import STRATEGIES, count_parts, find_strategy, resolve
 
 FIVE = ["stem", "block 1", "block 2", "block 3", "head"]
@@ -37,21 +38,41 @@ def test_a_proposed_block_must_be_proposed():
         resolve(STRATEGIES["surgical"], FIVE, 10)
 
 
-@pytest.mark.parametrize("name", ["top-0", "top-", "top-1.5", "bottom-1"])
-def test_only_whole_numbers_of_blocks_are_a_strategy(name):
+@pytest.mark.parametrize(
+    "name", ["top-0", "top-", "top-1.5", "bottom-1", "last 0 %", "top-101%", "last", "layers:", "layers: +", "block 1"]
+)
+def test_no_other_name_is_a_strategy(name):
     with pytest.raises(KeyError):
         find_strategy(name)
 
 
-def test_the_stem_trains_only_with_everything():
-    assert trained("top-2", ["stem", "block 1", "head"]) == [("block 1", "head")]
+def test_the_last_blocks_are_named_by_number_or_by_share():
+    assert find_strategy("last 3").phases == find_strategy("top-3").phases == find_strategy("last 3 blocks").phases
+    assert find_strategy("top-25%").phases == find_strategy("last 25 %").phases
+    assert find_strategy("top-25%").phases[0].blocks == ("last 25 %",)
+
+
+def test_layers_are_named_in_words_that_the_network_is_asked_for():
+    strategy = find_strategy("layers: block 1+  *.layer.2.* ")
+    assert strategy.phases[0].blocks == ("block 1", "*.layer.2.*")
+    asked = []
+    (leg,) = resolve(strategy, FIVE, 10, select=lambda words: asked.append(words) or ["block 3", "block 1"])
+    assert (leg.groups, asked) == (("block 1", "block 3", "head"), [("block 1", "*.layer.2.*")])
+    with pytest.raises(ValueError, match="nothing was given to find them with"):
+        resolve(strategy, FIVE, 10)
+
+
+def test_more_blocks_than_a_network_has_are_no_plan_for_it():
+    assert trained("top-2", ["stem", "block 1", "block 2", "head"]) == [("block 1", "block 2", "head")]
+    with pytest.raises(CatalogError, match="2 blocks are asked for; this backbone has 1"):
+        trained("top-2", ["stem", "block 1", "head"])
 
 
 def test_only_the_control_begins_from_random_weights():
     assert [name for name, strategy in STRATEGIES.items() if not strategy.pretrained] == ["scratch"]
 
 
-@given(name=st.sampled_from(sorted(STRATEGIES)), blocks=st.integers(1, 40), steps=st.integers(1, 500))
+@given(name=st.sampled_from(sorted(STRATEGIES)), blocks=st.integers(2, 40), steps=st.integers(1, 500))
 def test_steps_add_up_and_the_head_always_trains(name, blocks, steps):
     groups = ["stem", *(f"block {i + 1}" for i in range(blocks)), "head"]
     legs = resolve(STRATEGIES[name], groups, steps, proposed="block 1")

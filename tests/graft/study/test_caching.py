@@ -10,7 +10,10 @@ from graft.problems import PROBLEMS
 from graft.settings import settings
 from graft.study import Bench, plan, search, train_finals
 from graft.study.caching import with_prefix
+from graft.study.folds import split
+from graft.study.trial import run_trial
 from graft.training.batches import group_by_length
+from graft.training.flops import count_flops
 from tests.conftest import BERT, RESNET
 
 STRATEGIES = ("linear-probe", "top-1", "lp-ft", "surgical")
@@ -48,7 +51,7 @@ def ignore(step, message):
 
 
 def _facts(outcome):
-    return dataclasses.replace(outcome, seconds=0.0, peak_memory_bytes=0)
+    return dataclasses.replace(outcome, seconds=0.0, peak_memory_bytes=0, flops=None)
 
 
 def test_a_study_from_the_cache_is_the_study_without_it_to_the_bit(bench):
@@ -58,8 +61,41 @@ def test_a_study_from_the_cache_is_the_study_without_it_to_the_bit(bench):
     assert set(cached_bench.prefix.boundaries) >= {3, 4}
     assert [_facts(outcome) for outcome in cached.outcomes] == [_facts(outcome) for outcome in plain.outcomes]
     assert [standing.candidate for standing in cached.standings] == [standing.candidate for standing in plain.standings]
+    for ours, theirs in zip(cached.outcomes, plain.outcomes, strict=True):  # what is played back is not run
+        assert (ours.flops < theirs.flops) if ours.strategy != "scratch" else (ours.flops == theirs.flops)
     for place, weights in plain_finals.items():
         assert all(torch.equal(value, cached_finals[place][name]) for name, value in weights.items()), place
+
+
+@pytest.mark.parametrize(
+    ("strategy", "cached"), [("lp-ft", True), ("surgical", False), ("lora", True), ("scratch", True)]
+)
+def test_the_flops_of_a_trial_are_those_that_a_counter_over_all_of_it_sees(bench, strategy, cached, tmp_path):
+    if strategy == "lora" and bench.problem.modality == "image":
+        pytest.skip("a ResNet's blocks have no linear layers")
+    tried = "full" if strategy == "scratch" else strategy
+    bench = dataclasses.replace(bench, study=STUDY.model_copy(update={"strategies": (tried,)}))
+    rows = pa.table({"label": pa.array(bench.examples.labels, pa.int64())})
+    candidates, _, selection = plan(bench, rows, Data(path="data"))
+    if cached:
+        bench = with_prefix(bench, candidates, "target")
+    candidate = next(one for one in candidates if one.strategy == strategy)
+    fold = next(split(rows, selection, seed=0))
+    counted = run_trial(bench, candidate, 0, fold, ignore).flops
+    again = dataclasses.replace(bench, folder=tmp_path / "again")  # with a meter that knows every kind of pass
+    outcome, seen = count_flops(lambda: run_trial(again, candidate, 0, fold, ignore))
+    assert outcome.flops == counted
+    merging = 0 if strategy != "lora" else 0.01 * seen  # once, at the end: rank x inputs x outputs of every layer
+    assert counted == pytest.approx(seen, abs=merging)
+
+
+def test_recording_counts_what_ran_and_a_study_that_goes_on_does_not_count_it_again(bench):
+    rows = pa.table({"label": pa.array(bench.examples.labels, pa.int64())})
+    candidates, _, _ = plan(bench, rows, Data(path="data"))
+    first = with_prefix(bench, candidates, "target").recording
+    assert first.rows == len(rows)
+    assert first.flops > 0
+    assert with_prefix(bench, candidates, "target").recording == first
 
 
 def test_a_second_study_of_the_same_source_stores_nothing_anew(bench, tmp_path):

@@ -150,6 +150,41 @@ def test_what_cannot_be_tried_on_a_network_is_left_out_and_said():
         make_candidates(Study(strategies=("lora",)), model)
 
 
+def test_users_name_layers_and_what_names_none_is_left_out_and_said():
+    model = build(PROBLEM, RESNET, LABELS, seed=0)
+    named = ("last 34 %", "layers:block 2", "layers:*.stages.0.* + block 3", "layers:resnet.embedder.*")
+    wrong = ("top-9", "layers:*.stages.7.*", "layers:*", "layers:block 4")
+    candidates, notes = make_candidates(Study(strategies=(*named, *wrong)), model)
+    assert [(one.strategy, one.trained_groups) for one in candidates[:-1]] == [
+        ("last 34 %", ("block 3", "head")),
+        ("layers:block 2", ("block 2", "head")),
+        ("layers:*.stages.0.* + block 3", ("block 1", "block 3", "head")),
+        ("layers:resnet.embedder.*", ("stem", "head")),
+    ]
+    assert notes == [
+        "top-9 was left out: 9 blocks are asked for; this backbone has 3",
+        "layers:*.stages.7.* was left out: '*.stages.7.*': matches no group and no module path, such as "
+        "'resnet.encoder.stages.1'",
+        "layers:* was left out: '*': matches every group; write 'all' if that is meant",
+        "layers:block 4 was left out: 'block 4': no group of that name; this backbone has 3",
+    ]
+    with pytest.raises(CatalogError, match="9 blocks are asked for"):
+        make_candidates(Study(strategies=("top-9",)), model)
+
+
+def test_a_block_below_frozen_ones_trains_and_those_stay_to_the_bit(bench):
+    study = replace_study(strategies=("layers:block 2",), seeds=2)
+    _, finals, _, _ = run(replace(bench, study=study))
+    model, before = finals["winner", 0], bench.source.state_dict()
+    moved = {
+        group.name
+        for group in layer_groups(model)
+        for name, value in model.state_dict().items()
+        if group.owns(name) and not (name in before and torch.equal(value, before[name]))
+    }
+    assert moved == {"block 2", "head"}
+
+
 def test_what_a_candidate_costs_is_what_it_trains():
     model = build(PROBLEM, RESNET, LABELS, seed=0)
     study = Study(strategies=("linear-probe", "bitfit", "norm-only", "top-1", "full"))

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,22 +159,23 @@ def _train(
     memory = peak_memory_bytes()
     groups = [group.name for group in layer_groups(model)]
     measured = [int(row["step"] or 0) for row in trained.curve]
+    fresh = partial(begin, bench.source, bench.problem, bench.labels, seed)
     return model, Outcome(
-        candidate.role,
-        candidate.strategy,
-        candidate.learning_rate,
-        seed,
-        None,
-        trained.steps,
-        None,
-        None,
-        round(made + trained.seconds, 3),
-        candidate.trained_parameters,
-        memory,
-        trained.curve,
-        [],
-        [],
-        bench.meter.count(job, groups, lambda: begin(bench.source, bench.problem, bench.labels, seed), measured, held),
+        role=candidate.role,
+        strategy=candidate.strategy,
+        learning_rate=candidate.learning_rate,
+        seed=seed,
+        fold=None,
+        steps=trained.steps,
+        metric=None,
+        loss=None,
+        seconds=round(made + trained.seconds, 3),
+        trained_parameters=candidate.trained_parameters,
+        peak_memory_bytes=memory,
+        curve=trained.curve,
+        validation_labels=[],
+        validation_logits=[],
+        flops=bench.meter.count(job, groups, fresh, measured, held),
     )
 
 

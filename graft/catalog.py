@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -160,6 +160,17 @@ class Study(Optimization):
     """Coverage of every interval."""
     resamples: int = Field(2000, ge=100)
     """Bootstrap resamples."""
+    label_counts: tuple[int, ...] | None = None
+    """Labels per class where the label curve is measured, beside the whole budget; none: log-spaced; `[]`: no curve."""
+
+    @field_validator("label_counts")
+    @classmethod
+    def _counts_can_be_drawn(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if twice := sorted({count for count in counts or () if (counts or ()).count(count) > 1}):
+            raise ValueError(f"every count once; twice: {', '.join(map(str, twice))}")
+        if any(count < 1 for count in counts or ()):
+            raise ValueError("every count is at least 1 label per class")
+        return counts
 
 
 class Shift(Section):

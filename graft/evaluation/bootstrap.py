@@ -1,6 +1,6 @@
 """Paired bootstrap over examples and seeds: how sure a difference between two models is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,31 @@ def compare(
 def estimate(scores: npt.ArrayLike, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Interval:
     """Return the mean of per-example scores (seeds, examples) with its interval, drawn as `compare` draws."""
     return compare(scores, scores, resamples=resamples, confidence=confidence, seed=seed).ours
+
+
+def draw_means(series: Sequence[npt.ArrayLike], *, resamples: int = 2000, seed: int = 0) -> list[Scores]:
+    """Return, for each array of scores (conditions, seeds, examples), its means in every draw (resamples, conditions).
+
+    A draw of examples is the same for all arrays; seeds are drawn for each array apart, and then for all of its
+    conditions at once, because what a seed stands for is the whole series. Raises ValueError on NaN.
+    """
+    arrays = [np.asarray(one, dtype=np.float64) for one in series]
+    rng = np.random.default_rng(seed)
+    flat = _scores(np.concatenate([one.reshape(-1, one.shape[-1]) for one in arrays]), "scores")
+    means = np.concatenate(list(_resampled_means(flat, resamples, rng)))
+    found, start = [], 0
+    for one in arrays:
+        conditions, seeds = one.shape[:2]
+        mine = means[:, start : start + conditions * seeds].reshape(resamples, conditions, seeds)
+        drawn = rng.integers(seeds, size=(resamples, 1, seeds))
+        found.append(np.asarray(np.take_along_axis(mine, drawn, axis=2).mean(axis=2)))
+        start += conditions * seeds
+    return found
+
+
+def make_interval(value: float, draws: npt.ArrayLike, confidence: float) -> Interval:
+    """Return a value between the percentiles of its draws."""
+    return _interval(value, np.asarray(draws, dtype=np.float64), confidence)
 
 
 def _scores(values: npt.ArrayLike, side: str) -> Scores:

@@ -59,23 +59,31 @@ def estimate(scores: npt.ArrayLike, *, resamples: int = 2000, confidence: float 
 
 
 def draw_means(series: Sequence[npt.ArrayLike], *, resamples: int = 2000, seed: int = 0) -> list[Scores]:
-    """Return, for each array of scores (conditions, seeds, examples), its means in every draw (resamples, conditions).
+    """Return, for each array of shares (conditions, seeds, examples), its means in every draw (resamples, conditions).
 
-    A draw of examples is the same for all arrays; seeds are drawn for each array apart, and then for all of its
-    conditions at once, because what a seed stands for is the whole series. Raises ValueError on NaN.
+    A draw of examples is the same for all arrays and conditions; seeds are drawn for each condition apart. What the
+    drawn seeds lie off the mean of all is stretched by sqrt(s / (s - 1)), because s seeds show (s - 1) / s of the
+    variance between seeds: a curve is read off several such means at once, and there it would tell. Raises ValueError
+    on NaN.
     """
     arrays = [np.asarray(one, dtype=np.float64) for one in series]
     rng = np.random.default_rng(seed)
     flat = _scores(np.concatenate([one.reshape(-1, one.shape[-1]) for one in arrays]), "scores")
     means = np.concatenate(list(_resampled_means(flat, resamples, rng)))
-    found, start = [], 0
-    for one in arrays:
-        conditions, seeds = one.shape[:2]
-        mine = means[:, start : start + conditions * seeds].reshape(resamples, conditions, seeds)
-        drawn = rng.integers(seeds, size=(resamples, 1, seeds))
-        found.append(np.asarray(np.take_along_axis(mine, drawn, axis=2).mean(axis=2)))
-        start += conditions * seeds
-    return found
+    ends = np.cumsum([one.shape[0] * one.shape[1] for one in arrays])
+    parts = np.split(means, ends[:-1], axis=1)
+    return [
+        _over_conditions(part.reshape(resamples, *one.shape[:2]), rng) for part, one in zip(parts, arrays, strict=True)
+    ]
+
+
+def _over_conditions(means: Scores, rng: np.random.Generator) -> Scores:
+    """Return for each resample and condition the mean over one draw of seeds (the last axis), from 0 to 1."""
+    seeds = means.shape[2]
+    drawn = np.take_along_axis(means, rng.integers(seeds, size=means.shape), axis=2).mean(axis=2)
+    middle = means.mean(axis=2)
+    stretch = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
+    return np.asarray(np.clip(middle + stretch * (drawn - middle), 0.0, 1.0))
 
 
 def make_interval(value: float, draws: npt.ArrayLike, confidence: float) -> Interval:

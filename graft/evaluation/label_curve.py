@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,36 +44,24 @@ class LabelCurve:
     metrics: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(KEYS))
 
 
-@dataclass(frozen=True)
-class _Series:
+class _Series(NamedTuple):
     """One arm: its mean at every count (counts,), and that of every draw (resamples, counts)."""
 
     means: Array
     draws: Array
-    rows: int
-    """Test rows."""
-
-    @property
-    def weights(self) -> Array:
-        """How much each count says: one over its variance, which is never less than that of half a test row."""
-        return np.asarray(1 / (self.draws.var(axis=0) + (0.5 / self.rows) ** 2))
 
 
 def measure_label_curve(path: Path, note: str | None, arms: Mapping[str, Arm], budget: int, draws: Draws) -> LabelCurve:
     """Return the label curve of a run; `path` is its label_curve.parquet, `budget` its number of labelled rows.
 
-    The whole budget is measured by the final models, which are in `arms`. Rows are drawn for all models at once; a seed
-    is drawn with all of its counts, because its parts of the rows are nested. Where `note` says why there is no curve
-    every key but that is None.
+    The whole budget is measured by the final models, which are in `arms`. In each draw the test rows are the same for
+    all models. Where `note` says why there is no curve every key but that is None.
     """
     if note is not None or not path.is_file():
         return LabelCurve(metrics=dict.fromkeys(KEYS) | {"label_curve_note": note or "The run has no label curve."})
     counts, correct = read_curve(path, arms, budget)
     drawn = draw_means([correct[arm] for arm in ARMS], resamples=draws["resamples"], seed=draws["seed"])
-    series = {
-        arm: _Series(correct[arm].mean(axis=(1, 2)), means, correct[arm].shape[2])
-        for arm, means in zip(ARMS, drawn, strict=True)
-    }
+    series = {arm: _Series(correct[arm].mean(axis=(1, 2)), means) for arm, means in zip(ARMS, drawn, strict=True)}
     classes = arms["transfer"].logits.shape[2]
     points = [
         CurvePoint(arm, count, count / classes, make_interval(float(mean), means, draws["confidence"]))
@@ -83,7 +71,7 @@ def measure_label_curve(path: Path, note: str | None, arms: Mapping[str, Arm], b
     metrics = dict.fromkeys(KEYS) | _multiply(counts, series, draws["confidence"])
     if len(counts) >= FEWEST:
         for arm, one in series.items():
-            doubled, gain = project(counts, one.means, one.draws, one.weights, draws["confidence"])
+            doubled, gain = project(counts, one.means, one.draws, draws["confidence"])
             points.append(CurvePoint(arm, 2 * budget, 2 * budget / classes, doubled, projected=True))
             if arm == "transfer":
                 metrics |= spread("label_doubling", gain) | {"label_doubling_check": _foretell_last(counts, one)}
@@ -109,16 +97,14 @@ def read_curve(path: Path, arms: Mapping[str, Arm], budget: int) -> tuple[list[i
     return [*map(int, counts), budget], found
 
 
-def project(
-    counts: Sequence[int], means: Array, draws: Array, weights: Array, confidence: float
-) -> tuple[Interval, Interval]:
+def project(counts: Sequence[int], means: Array, draws: Array, confidence: float) -> tuple[Interval, Interval]:
     """Return the accuracy at twice the last count, and the gain from there, by the power law through the counts.
 
     The law is fitted anew in every draw. The gain is that between two points of the law; added to what was measured it
     gives the accuracy, so that the error of the fit at the last count does not pass for a gain.
     """
     last = counts[-1]
-    law = fit_power_law(counts, 1 - np.vstack([means, draws]), weights)
+    law = fit_power_law(counts, 1 - np.vstack([means, draws]))
     gains = law.error(last) - law.error(2 * last)
     reached = np.minimum(np.concatenate([means[-1:], draws[:, -1]]) + gains, 1.0)
     doubled, gain = (make_interval(float(one[0]), one[1:], confidence) for one in (reached, gains))
@@ -146,5 +132,5 @@ def _foretell_last(counts: Sequence[int], one: _Series) -> float | None:
     """Return what the law through all counts but the last says of the last: how well such foretelling holds here."""
     if len(counts) <= FEWEST:
         return None
-    law = fit_power_law(counts[:-1], 1 - one.means[:-1], one.weights[:-1])
+    law = fit_power_law(counts[:-1], 1 - one.means[:-1])
     return float(1 - law.error(counts[-1])[0])

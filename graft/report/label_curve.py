@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 from graft.evaluation.label_curve import CurvePoint
@@ -23,7 +23,7 @@ def label_curve_figure(metrics: Mapping[str, Any], points: Sequence[CurvePoint])
     An arrow goes from the labels with transfer to those from scratch that do the same; dashes lead to what the power
     law foretells for twice the budget.
     """
-    with canvas(7.4, 3.7) as figure:
+    with canvas(9.4, 3.9) as figure:
         axes = figure.subplots()
         axes.set_xscale("log")
         for arm in LOOKS:
@@ -47,8 +47,13 @@ def multiplier_sentence(metrics: Mapping[str, Any]) -> str:
     ours, theirs = count(ceil(metrics["labels_transfer"])), count(ceil(metrics["labels_scratch"]))
     bound = f"{metrics['label_multiplier_bound']} " if metrics["label_multiplier_bound"] else ""
     interval = _between(metrics["label_multiplier_low"], metrics["label_multiplier_high"])
-    said = f"{ours} labels with transfer do what {theirs} do from scratch"
-    return f"{said}: a label with transfer is worth {bound}{value:.1f} from scratch ({_level(metrics)} {interval})."
+    already = {"at least": "already ", "at most": "only ", None: ""}[metrics["label_multiplier_bound"]]
+    said = (
+        f"{ours} labels with transfer {already}do what {theirs} do from scratch: a label with transfer is worth "
+        f"{bound}{value:.1f} from scratch ({_level(metrics)} {interval})."
+    )
+    low, high = metrics["label_multiplier_low"] or 0.0, metrics["label_multiplier_high"] or inf
+    return f"{said} It may as well be worth no more than one." if value > 1 and low <= 1 <= high else said
 
 
 def doubling_sentence(metrics: Mapping[str, Any], points: Sequence[CurvePoint]) -> str:
@@ -59,7 +64,7 @@ def doubling_sentence(metrics: Mapping[str, Any], points: Sequence[CurvePoint]) 
     gain, low, high = (change(metrics[f"label_doubling{end}"]) for end in ("", "_low", "_high"))
     said = (
         f"From {count(last.labels)} to {count(2 * last.labels)} labels transfer should gain {gain} ({_level(metrics)} "
-        f"{low.replace(' points', '')} to {high.replace(' points', '')}), if its curve goes on as the power law through it."
+        f"{low.replace(' points', '')} to {high.replace(' points', '')}), if the power law through its curve holds."
     )
     if metrics["label_doubling_check"] is None:
         return said

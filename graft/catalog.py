@@ -176,6 +176,18 @@ class Study(Optimization):
     def _one_word(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    label_counts: tuple[int, ...] | None = None
+    """Labels per class where the label curve is measured, beside the whole budget; none: log-spaced; `[]`: no curve."""
+
+    @field_validator("label_counts")
+    @classmethod
+    def _counts_can_be_drawn(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if twice := sorted({count for count in counts or () if (counts or ()).count(count) > 1}):
+            raise ValueError(f"every count once; twice: {', '.join(map(str, twice))}")
+        if any(count < 1 for count in counts or ()):
+            raise ValueError("every count is at least 1 label per class")
+        return counts
+
 
 class Shift(Section):
     """Another labelled dataset with the target's labels, from elsewhere: measured, never trained on."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from graft.catalog import NAME, Catalog, nearest
+from graft.catalog import NAME, Catalog, Target, nearest
 from graft.problems import PROBLEMS
 from graft.strategies import STRATEGIES, find_strategy
 
@@ -21,6 +21,18 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
                 others = "; others are top-K, 'last P %' and layers:WORDS, where P is above 0 and at most 100"
                 known = nearest(strategy, tunable) + others
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
+        yield from _counts(name, target)
+
+
+def _counts(name: str, target: Target) -> Iterator[str]:
+    """Yield the label counts that the labelled budget cannot have; one without a number is known after reading."""
+    budget = target.data.labels_per_class
+    over = [count for count in target.study.label_counts or () if budget is not None and count > budget]
+    if over:
+        yield (
+            f"targets.{name}.study.label_counts: {', '.join(map(str, over))} labels per class are more than"
+            f" data.labels_per_class: {budget}; the whole budget is always the last point"
+        )
 
 
 def _is_tunable(strategy: str) -> bool:

@@ -1,6 +1,6 @@
 """Paired bootstrap over examples and seeds: how sure a difference between two models is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,39 @@ def compare(
 def estimate(scores: npt.ArrayLike, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Interval:
     """Return the mean of per-example scores (seeds, examples) with its interval, drawn as `compare` draws."""
     return compare(scores, scores, resamples=resamples, confidence=confidence, seed=seed).ours
+
+
+def draw_means(series: Sequence[npt.ArrayLike], *, resamples: int = 2000, seed: int = 0) -> list[Scores]:
+    """Return, for each array of shares (conditions, seeds, examples), its means in every draw (resamples, conditions).
+
+    A draw of examples is the same for all arrays and conditions; seeds are drawn for each condition apart. What the
+    drawn seeds lie off the mean of all is stretched by sqrt(s / (s - 1)), because s seeds show (s - 1) / s of the
+    variance between seeds: a curve is read off several such means at once, and there it would tell. Raises ValueError
+    on NaN.
+    """
+    arrays = [np.asarray(one, dtype=np.float64) for one in series]
+    rng = np.random.default_rng(seed)
+    flat = _scores(np.concatenate([one.reshape(-1, one.shape[-1]) for one in arrays]), "scores")
+    means = np.concatenate(list(_resampled_means(flat, resamples, rng)))
+    ends = np.cumsum([one.shape[0] * one.shape[1] for one in arrays])
+    parts = np.split(means, ends[:-1], axis=1)
+    return [
+        _over_conditions(part.reshape(resamples, *one.shape[:2]), rng) for part, one in zip(parts, arrays, strict=True)
+    ]
+
+
+def _over_conditions(means: Scores, rng: np.random.Generator) -> Scores:
+    """Return for each resample and condition the mean over one draw of seeds (the last axis), from 0 to 1."""
+    seeds = means.shape[2]
+    drawn = np.take_along_axis(means, rng.integers(seeds, size=means.shape), axis=2).mean(axis=2)
+    middle = means.mean(axis=2)
+    stretch = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
+    return np.asarray(np.clip(middle + stretch * (drawn - middle), 0.0, 1.0))
+
+
+def make_interval(value: float, draws: npt.ArrayLike, confidence: float) -> Interval:
+    """Return a value between the percentiles of its draws."""
+    return _interval(value, np.asarray(draws, dtype=np.float64), confidence)
 
 
 def _scores(values: npt.ArrayLike, side: str) -> Scores:

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from graft import __version__
 from graft.evaluation.verdict import HEADLINE, sentence
+from graft.report.label_curve import multiplier_sentence
 from graft.report.page import environment
 
 
@@ -20,6 +21,7 @@ def render_card(study: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         metrics=metrics,
         headline=HEADLINE[metrics["verdict"]],
         sentence=sentence(metrics),
+        worth=multiplier_sentence(metrics) if metrics["label_multiplier"] is not None else "",
         labels=[_inline(label) for label in study["labels"]],
         version=__version__,
     )  # fmt: skip

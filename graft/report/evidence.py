@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
+from graft.evaluation.label_curve import LabelCurve
 from graft.evaluation.points import Point
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Evidence:
     reliability: tuple[Sequence[Bin], Sequence[Bin]]
     mistakes: Sequence[Mistake]
     robustness: Sequence[Point]
+    label_curve: LabelCurve
     lineage: Sequence[Fact]
     checks: Mapping[str, Any]
     """check.json of the target."""

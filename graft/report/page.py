@@ -12,6 +12,7 @@ from graft.evaluation.cost import SHARED, price
 from graft.evaluation.verdict import HEADLINE, sentence
 from graft.report import plots, style
 from graft.report.evidence import Evidence
+from graft.report.label_curve import doubling_sentence, label_curve_figure, multiplier_sentence
 from graft.report.network import draw
 from graft.report.pareto import pareto_figure
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
@@ -39,6 +40,7 @@ def render_page(evidence: Evidence) -> str:
         corruptions=sorted({one.name for one in evidence.robustness if one.kind == "corruption" and one.severity}),
         conditions=list_conditions(metrics, evidence.robustness),
         ahead=against_control(evidence.robustness) if metrics["robustness"] is not None else "",
+        label_curve=_label_curve(evidence),
         version=__version__,
     )  # fmt: skip
 
@@ -66,7 +68,17 @@ def _figures(evidence: Evidence) -> Mapping[str, str]:
     pareto = pareto_figure(study["candidates"], study["metric"], evidence.metrics["source_metric"])
     if "pareto" in evidence.drawn and pareto is not None:
         figures["pareto"] = pareto
+    if evidence.label_curve.points:
+        figures["label_curve"] = label_curve_figure(evidence.metrics, evidence.label_curve.points)
     return {name: style.svg(figure) for name, figure in figures.items()}
+
+
+def _label_curve(evidence: Evidence) -> Sequence[str]:
+    """Return what the label curve says, or why there is none."""
+    metrics, points = evidence.metrics, evidence.label_curve.points
+    if not points:
+        return [str(metrics["label_curve_note"])]
+    return [multiplier_sentence(metrics), doubling_sentence(metrics, points)]
 
 
 def _confusions(evidence: Evidence) -> Sequence[tuple[str, str, int]]:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,8 +25,11 @@ from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
 from graft.study.caching import with_prefix
 from graft.study.candidates import Candidate
+from graft.study.label_curve import Curve, choose_counts, draw_test, explain_counts, train_curve
+from graft.study.label_curve import count_steps as count_curve_steps
 from graft.study.selection import Standing
 from graft.study.skill import open_skill
+from graft.study.study import Report
 from graft.training import describe_device
 from graft.training.batches import group_by_length
 from graft.transferability.boundaries import score_checkpoint, split_values
@@ -61,19 +65,22 @@ def run(name: str, catalog: Catalog) -> None:
     dataset = read(target.data, PROBLEMS[target.problem])
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
+    choose_counts(np.asarray(bench.examples.labels), bench.study.label_counts)  # what cannot be drawn is said first
     scores, undefined = _score(bench, source)
     earlier = _spent(bench.folder)
     candidates, notes, selection = plan(bench, train, target.data)
     bench = with_prefix(bench, candidates, name)
     notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
+    before = count_steps(bench, candidates, selection)
     with (
-        Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
+        Progress(f"adapt@{name}", before + count_curve_steps(bench)) as progress,
         whole_folder(FOLDER / name, step="adapt", name=name) as folder,
     ):
         result = search(bench, train, candidates, notes, selection, progress.update)
         for role, seed, model in train_finals(bench, result, progress.update):
             save(model, bench.processor, folder / role / f"seed-{seed}")
-        _write(folder, bench, dataset, result)
+        curve = _train_curve(bench, dataset, result, lambda step, message: progress.update(before + step, message))
+        _write(folder, bench, dataset, result, curve)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
         facts |= {"scores": scores, "price_per_hour": settings().price_per_hour}
@@ -129,13 +136,27 @@ def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]
     return {name: round(value, 6) for name, value in known.items()}, undefined
 
 
-def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:
+def _train_curve(bench: Bench, dataset: Dataset, result: StudyResult, report: Report) -> Curve:
+    """Train what the label curve asks for; of the test rows the models see inputs, the labels are not even encoded."""
+    test = dataset.splits["test"]
+    rows = draw_test(test.num_rows)
+    inputs = bench.problem.encode(test.drop_columns(["label"]).take(pa.array(rows)), bench.processor)
+    return Curve(rows, list(train_curve(bench, result, inputs, report)))
+
+
+def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult, curve: Curve) -> None:
     standings = {_key(one.candidate): one for one in (*result.standings, *result.control)}
     rows = [asdict(outcome) | _decision(standings.get(_key(outcome))) for outcome in result.outcomes]
-    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, [*_recording(bench), *rows, *_end(bench, result)])
+    parts = [
+        asdict(one.outcome) | {"decision": "curve", "why": f"trained on {one.rows} labelled rows for the label curve"}
+        for one in curve.points
+    ]
+    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, [*_recording(bench), *rows, *parts, *_end(bench, result)])
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
     pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
+    if curve.points:
+        pq.write_table(curve.table(), folder / "label_curve.parquet")
 
 
 def _recording(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -213,6 +234,7 @@ def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, resul
         "device": describe_device(),
         "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
         "notes": result.notes,
+        "label_curve": explain_counts(np.asarray(bench.examples.labels), bench.study.label_counts),
     }
 
 

@@ -19,7 +19,8 @@ from graft.evaluation.calibration import reliability, softmax
 from graft.evaluation.cost import read_rows
 from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
-from graft.evaluation.measures import fitted_temperature, summarise
+from graft.evaluation.label_curve import LabelCurve, measure_label_curve
+from graft.evaluation.measures import fitted_temperature, plain, summarise
 from graft.evaluation.package import predictions, write_golden, write_package
 from graft.evaluation.points import Draws
 from graft.evaluation.robustness import (
@@ -74,6 +75,7 @@ class Measured:
     winner: Arm
     metrics: Mapping[str, Any]
     robustness: Robustness
+    label_curve: LabelCurve
     predictions: pa.Table
 
 
@@ -140,12 +142,15 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
     report("test rows predicted")
     draws = Draws(resamples=settings.resamples, confidence=settings.confidence, seed=int(study["seeds"][0]))
     robustness = _probe(inputs, Probes(models, problem, processor, draws), arms, report)
+    note, rows = study.get("label_curve"), study["train_rows"]
+    curve = measure_label_curve(inputs.run / "label_curve.parquet", note, arms, rows, draws)
     forgetting = measure_forgetting(inputs.source, packaged, inputs.source_problem, problem)
     report("forgetting measured")
     temperature = fitted_temperature(inputs.run / "validation.parquet")
     metrics = summarise(study, settings, problem, arms, forgetting, temperature, robustness.metrics)
-    rows = predictions(row_hashes(inputs.test, problem), arms["transfer"], arms["scratch"], temperature)
-    return Measured(arms["transfer"], metrics, robustness, rows)
+    metrics |= {key: plain(value) for key, value in curve.metrics.items()}
+    answers = predictions(row_hashes(inputs.test, problem), arms["transfer"], arms["scratch"], temperature)
+    return Measured(arms["transfer"], metrics, robustness, curve, answers)
 
 
 def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
@@ -184,6 +189,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         reliability=(reliability(plain, truth), reliability(calibrated, truth)),
         mistakes=worst_mistakes(inputs.test, calibrated, labels, inputs.problem),
         robustness=found.robustness.points,
+        label_curve=found.label_curve,
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
         drawn=inputs.target.study.report,

@@ -1,5 +1,6 @@
 """One trial: a candidate trained with one seed, on one fold or on the whole budget."""
 
+import io
 import json
 import re
 import time
@@ -9,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from graft.backbones import layer_groups, renew, renew_head
@@ -19,11 +22,12 @@ from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
 from graft.study.skill import Skill
-from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, train
+from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, predict, train
 from graft.training.flops import Meter
 from graft.training.prefix import Prefix, playing
 
 MEASUREMENTS = 10  # points on a trial's learning curve
+OUTCOME, LOGITS = "outcome.json", "logits.npy"
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         validation_logits=logits.tolist(),
         forgetting=_forgetting(bench, candidate, model),
     )
-    write_whole(path / "outcome.json", json.dumps(asdict(outcome)))
+    write_whole(path / OUTCOME, json.dumps(asdict(outcome)))
     return outcome
 
 
@@ -119,6 +123,33 @@ def run_final(
     candidate = replace(candidate, role=roles[candidate.role])
     path = bench.folder / _name(candidate, seed)
     return _train(bench, candidate, seed, path, bench.examples, None, None, steps, report)
+
+
+def run_part(
+    bench: Bench,
+    candidate: Candidate,
+    seed: int,
+    steps: int,
+    rows: npt.NDArray[np.int64],
+    test: Examples,
+    report: Callable[[int, str], None],
+) -> tuple[npt.NDArray[np.float32], Outcome]:
+    """Return the logits (test rows, classes) of a model trained on some of the rows, otherwise as a final one.
+
+    One that finished before is read, not repeated.
+    """
+    roles = {"candidate": "curve-winner", "control": "curve-control"}
+    candidate = replace(candidate, role=roles[candidate.role])
+    path = bench.folder / f"{_name(candidate, seed)}-rows-{len(rows)}"
+    if (known := _read(path)) is not None:
+        return np.load(path / LOGITS, allow_pickle=False), known
+    model, outcome = _train(bench, candidate, seed, path, bench.examples.take(rows), None, None, steps, report)
+    logits = predict(model, bench.problem, test, bench.processor)
+    stream = io.BytesIO()
+    np.save(stream, logits, allow_pickle=False)
+    write_whole(path / LOGITS, stream.getvalue())
+    write_whole(path / OUTCOME, json.dumps(asdict(outcome)))  # the last: what it says is finished
+    return logits, outcome
 
 
 def _train(
@@ -211,6 +242,6 @@ def _as_path(strategy: str) -> str:
 
 def _read(path: Path) -> Outcome | None:
     try:
-        return Outcome(**json.loads((path / "outcome.json").read_text()))
+        return Outcome(**json.loads((path / OUTCOME).read_text()))
     except FileNotFoundError:
         return None

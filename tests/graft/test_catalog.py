@@ -51,6 +51,17 @@ def test_the_bundled_catalogue_is_valid():
         ("    study: {}\n", "", r"targets\.small\.study: missing; write `study: \{\}`"),
         ("data: {path: data/small}", "data: data/small", r"write `data: \{path: data/small\}`"),
         ("data: {path: data/small}", "data: {path: x, labels_per_class: 0}", "labels_per_class: .*greater than"),
+        (
+            "study: {}",
+            "study: {label_counts: [5, 2, 5]}",
+            r"label_counts: every count once; twice: 5, found \[5, 2, 5\]",
+        ),
+        ("study: {}", "study: {label_counts: [0, 2]}", "label_counts: every count is at least 1 label per class"),
+        (
+            "data: {path: data/small}\n    study: {}",
+            "data: {path: data/small, labels_per_class: 4}\n    study: {label_counts: [2, 8, 16]}",
+            r"small\.study\.label_counts: 8, 16 labels per class are more than data\.labels_per_class: 4",
+        ),
         ("evaluation: {}", "evaluation: {robustness_rows: -1}", "robustness_rows: .*greater than or equal to 0"),
         ("evaluation: {}", "evaluation: {shifts: {New York: {path: x}}}", r"shifts\.New York: a name is lower-case"),
         ("evaluation: {}", "evaluation: {shifts: {a: {pat: x}}}", r"shifts\.a\.pat: unknown key; did you mean 'path'"),

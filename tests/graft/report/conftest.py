@@ -11,6 +11,7 @@ from graft.corruptions import SEVERITIES
 from graft.evaluation.bootstrap import Interval
 from graft.evaluation.calibration import reliability, softmax
 from graft.evaluation.cost import summarise
+from graft.evaluation.label_curve import CurvePoint, LabelCurve
 from graft.evaluation.points import Point
 from graft.problems import PROBLEMS
 from graft.report.evidence import Evidence, Fact, count_confusions, worst_mistakes
@@ -47,6 +48,7 @@ def evidence(modality: str = "image", classes: int = 4, verdict: str = "helps") 
         reliability=(reliability(softmax(3 * np.log(probabilities)), truth), reliability(probabilities, truth)),
         mistakes=worst_mistakes(table, probabilities, labels, PROBLEMS[f"{modality}-classification"]),
         robustness=list(_points(modality)),
+        label_curve=LabelCurve(list(_curve())),
         checks={
             "expectations": [
                 _expectation("No test row occurs in train", "error", True, 0.0, "≤ 0", 0),
@@ -99,6 +101,10 @@ def _metrics(modality: str, verdict: str) -> dict[str, Any]:
         **_spreads(worst_group=0.613, worst_group_scratch=0.488, worst_group_source=0.555),
         "worst_group_name": "<b>", "worst_group_scratch_name": "c", "worst_group_source_name": "c",
         "worst_group_rows": 31, "worst_group_scratch_rows": 45, "worst_group_source_rows": 45,
+        "label_multiplier": 2.5, "label_multiplier_low": 1.4, "label_multiplier_high": None,
+        "label_multiplier_bound": None, "label_multiplier_note": None, "labels_transfer": 8.0, "labels_scratch": 20.0,
+        "label_doubling": 0.024, "label_doubling_low": 0.004, "label_doubling_high": 0.051,
+        "label_doubling_check": 0.897, "label_curve_note": None,
         "labels_per_class": 5, "train_rows": 20, "test_rows": 699, "dataset": "91bc" * 16,
         "seeds": [0, 1, 2], "seed": 0, "package": "77aa" * 16,
     }  # fmt: skip
@@ -121,6 +127,14 @@ def _points(modality: str) -> Iterator[Point]:
         yield Point(arm, "shift", "photos", None, 320, Interval(start - 0.25, start - 0.3, start - 0.2))
         for group in ("a", "<b>", "c"):
             yield Point(arm, "group", group, None, 40, Interval(start - 0.2, start - 0.3, start - 0.1))
+
+
+def _curve() -> Iterator[CurvePoint]:
+    """Transfer does with 8 labels what scratch does with 20."""
+    for arm, shares in (("transfer", (0.74, 0.842, 0.87, 0.89, 0.904)), ("scratch", (0.61, 0.7, 0.77, 0.81, 0.842))):
+        for labels, share in zip((4, 8, 12, 16, 20), shares, strict=True):
+            yield CurvePoint(arm, labels, labels / 4, Interval(share, share - 0.03, share + 0.03))
+        yield CurvePoint(arm, 40, 10.0, Interval(shares[-1] + 0.024, shares[-1], shares[-1] + 0.05), projected=True)
 
 
 def _study(modality: str, labels: list[str]) -> dict[str, Any]:

@@ -34,6 +34,8 @@ ASKED = {
     "gain_over_source",
     "robustness", "robustness_low", "robustness_high", "robustness_scratch", "robustness_source", "robustness_gain",
     "robustness_gain_low", "robustness_gain_high", "robustness_clean", "robustness_rows", "worst_group", "groups",
+    "label_multiplier", "label_multiplier_low", "label_multiplier_high", "label_multiplier_bound", "labels_transfer",
+    "labels_scratch", "label_doubling", "label_doubling_low", "label_doubling_high", "label_curve_note",
 }  # fmt: skip
 CHOICE = {
     "strategy": "linear-probe", "learning_rate": 0.001, "steps": 5, "trained_groups": ["head"],
@@ -60,8 +62,8 @@ def test_report_and_package_are_whole_and_agree(study: Build, modality: str) -> 
     metrics = json.loads(Path("reports/t/metrics.json").read_text())
     assert metrics.keys() >= ASKED
     assert {path.name for path in Path("reports/t").iterdir()} == {
-        "metrics.json", "trials.csv", "curves.csv", "robustness.csv", "predictions.parquet", "report.html",
-        "manifest.json",
+        "metrics.json", "trials.csv", "curves.csv", "robustness.csv", "label_curve.csv", "predictions.parquet",
+        "report.html", "manifest.json",
     }  # fmt: skip
     rows = pq.read_table("reports/t/predictions.parquet").to_pylist()
     assert len(rows) == metrics["test_rows"]
@@ -162,6 +164,27 @@ def test_a_shift_set_that_changed_since_its_check_is_refused(study: Build) -> No
     with pytest.raises(DataError, match=r"1 shift set\(s\) are not those that were checked"):
         run("t", catalog)
     assert not Path("reports").exists()
+
+
+def test_a_label_curve_that_was_trained_is_measured_and_told(study: Build) -> None:
+    catalog = study("image")
+    rng = np.random.default_rng(0)
+    keys = [(arm, seed, labels, row) for arm in ("transfer", "scratch") for seed in SEEDS for labels in (3, 4, 5)
+            for row in range(21)]  # fmt: skip
+    columns = dict(zip(("arm", "seed", "labels", "row"), zip(*keys, strict=True), strict=True))
+    logits = pa.FixedSizeListArray.from_arrays(rng.random(3 * len(keys)).astype(np.float32), 3)
+    table = pa.table({**{name: list(values) for name, values in columns.items()}, "logits": logits})
+    pq.write_table(table, "runs/t/label_curve.parquet")
+    _rewrite_manifest(Path("runs/t"))
+    run("t", catalog)
+    metrics, _ = read_results()
+    points = list(csv.DictReader(Path("reports/t/label_curve.csv").read_text().splitlines()))
+    measured = {(one["arm"], one["labels"]): one["accuracy"] for one in points if one["kind"] == "measured"}
+    assert len(measured) == 2 * 4
+    assert float(measured["transfer", "6"]) == pytest.approx(metrics["transfer"], abs=1e-6)
+    assert metrics["label_curve_note"] is None
+    assert metrics["label_doubling"] >= 0
+    assert "From 6 to 12 labels transfer should gain" in Path("reports/t/report.html").read_text()
 
 
 def test_a_winner_that_kept_its_backbone_has_forgotten_nothing(study: Build) -> None:

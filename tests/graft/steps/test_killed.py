@@ -129,7 +129,7 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     unbroken = project.with_name("unbroken")
     shutil.copytree(project, unbroken)
     whole = start(unbroken, "adapt", "t")
-    for done in (40, 130):  # among the trials of the candidates, and of the control
+    for done in (40, 300):  # among the trials of the candidates, and of the control's models for the label curve
         end_in_the_middle(start(project, "adapt", "t"), project, "adapt@t", done, signal.SIGKILL)
         assert not (project / "runs" / "t").exists()
         (project / ".graft" / "progress" / "adapt@t.json").unlink()
@@ -137,6 +137,9 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     finish(whole)
     assert len(weights(project / "runs")) == 6  # winner, control and the untouched source, two seeds each
     assert weights(project / "runs") == weights(unbroken / "runs")
+    answers = [pq.read_table(path / "runs" / "t" / "label_curve.parquet") for path in (project, unbroken)]
+    assert answers[0].equals(answers[1])
+    assert answers[0].num_rows == 2 * 2 * 3 * 52  # arms, seeds, counts below the budget, test rows
     assert len(scores(project)) == 8
     assert scores(project) == scores(unbroken)
     assert not list((project / ".graft" / "work" / "adapt@t").iterdir())

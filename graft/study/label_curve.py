@@ -1,0 +1,157 @@
+"""The label curve: winner and control trained on ever larger parts of the labelled budget.
+
+How a score grows with the number of labels is a learning curve (Viering and Loog 2022, The Shape of Learning Curves: a
+Review). Nothing is measured here: the models answer test inputs without their labels, and the evaluation reads the
+answers. So another report trains nothing again, and nothing that is trained here has met a test label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from graft.errors import CatalogError
+from graft.study.trial import Bench, Outcome, run_part
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from graft.problems.problem import Examples
+    from graft.study.study import Report, StudyResult
+
+POINTS, DOUBLINGS = 6, 5  # where the counts are not asked for: six, from 1/32 of the budget on
+FEWEST = 3  # counts without which there is no curve
+MOST_ROWS = 2000  # test rows: more would cost more than the trainings do
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model of the curve: what it was trained on, and its logits (test rows, classes)."""
+
+    arm: str
+    """`transfer` or `scratch`."""
+    rows: int
+    """Labelled rows that it was trained on."""
+    outcome: Outcome
+    logits: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Every model of the curve, and the numbers of the test rows that they answered (test rows,)."""
+
+    test: Labels
+    points: Sequence[Point]
+
+    def table(self) -> pa.Table:
+        """Return the answers, one row for each model and test row: arm, seed, labels, row, logits."""
+        import pyarrow as pa
+
+        flat = np.concatenate([one.logits for one in self.points])
+        many = len(self.test)
+        return pa.table(
+            {
+                "arm": np.repeat([one.arm for one in self.points], many),
+                "seed": np.repeat([one.outcome.seed for one in self.points], many),
+                "labels": np.repeat([one.rows for one in self.points], many),
+                "row": np.tile(self.test, len(self.points)),
+                "logits": pa.FixedSizeListArray.from_arrays(flat.ravel(), flat.shape[1]),
+            }
+        )
+
+
+def choose_counts(labels: Labels, asked: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the counts below the whole budget, in labels per class, that the study asks for; none without a curve.
+
+    Where classes differ in size a count is a mean over them. Where none are asked for they are log-spaced. Raises
+    CatalogError for a count that the labelled budget (labels, one for each row) does not have.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    budget = len(labels) / len(classes)
+    if asked is None:
+        spaced = np.geomspace(max(1.0, budget / 2**DOUBLINGS), max(1.0, budget), POINTS)
+        asked = [int(count) for count in np.rint(spaced)]
+    elif over := [count for count in sorted(asked) if count > budget]:
+        least, most = int(sizes.min()), int(sizes.max())
+        there = f"{least}" if least == most else f"{least} to {most}, {budget:.1f} in the mean"
+        raise CatalogError(
+            f"study.label_counts: {len(over)} count(s) are larger than the data",
+            [f"{count} labels per class; the labelled budget has {there}" for count in over],
+            f"There are {len(labels)} labelled rows of {len(classes)} classes. Ask for counts below that (the whole "
+            "budget is always the last point), raise `data.labels_per_class`, or label more rows.",
+        )
+    parts = {count: sum(_sizes(labels, count)) for count in sorted(set(asked))}
+    kept = {rows: count for count, rows in reversed(parts.items()) if rows < len(labels)}  # the least of equal ones
+    return tuple(sorted(kept.values())) if len(kept) + 1 >= FEWEST else ()
+
+
+def explain_counts(labels: Labels, asked: Sequence[int] | None) -> str | None:
+    """Return why there is no curve, or None where there is one."""
+    if asked is not None and not asked:
+        return "No label curve was asked for: `study.label_counts` is empty."
+    if choose_counts(labels, asked):
+        return None
+    return f"No label curve: the labelled budget has fewer than {FEWEST} label counts to compare."
+
+
+def draw_part(labels: Labels, count: int, seed: int) -> Labels:
+    """Return the rows of `count` labels per class, sorted: each class by its share, and at least one row of it.
+
+    Parts of one seed are nested: a larger one holds the smaller. They are drawn as the labelled budget is, row by row
+    whatever the group: groups keep training and test rows apart, and no test row is among these.
+    """
+    generator = np.random.default_rng(seed)
+    orders = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    chosen = [order[:size] for order, size in zip(orders, _sizes(labels, count), strict=True)]
+    return np.sort(np.concatenate(chosen))
+
+
+def draw_test(rows: int) -> Labels:
+    """Return the test rows that the curve is measured on, sorted: all, or `MOST_ROWS` drawn without their labels."""
+    return np.sort(np.random.default_rng(0).permutation(rows)[:MOST_ROWS])
+
+
+def count_steps(bench: Bench) -> int:
+    """Return the optimizer steps that the curve takes at most."""
+    counts = choose_counts(_labels(bench), bench.study.label_counts)
+    return 2 * bench.study.seeds * len(counts) * bench.study.budget_steps
+
+
+def train_curve(bench: Bench, result: StudyResult, test: Examples, report: Report) -> Iterator[Point]:
+    """Yield the models of winner and control on every part below the whole budget, with every seed.
+
+    They are trained as the final models are: the same strategy, learning rate, steps and schedule. `test` are inputs
+    without labels. A model that was finished before is read, not trained again.
+    """
+    labels, done = _labels(bench), 0
+    counts = choose_counts(labels, bench.study.label_counts)
+    for arm, chosen in (("transfer", result.winner), ("scratch", result.control[0])):
+        for seed in range(bench.study.seeds):
+            for count in counts:
+                rows = draw_part(labels, count, seed)
+                label = f"label curve, {chosen.candidate.strategy} seed {seed} on {len(rows)} labels"
+                logits, outcome = run_part(
+                    bench, chosen.candidate, seed, chosen.steps, rows, test, _shifted(report, done, label)
+                )
+                done += bench.study.budget_steps
+                yield Point(arm, len(rows), outcome, logits)
+
+
+def _sizes(labels: Labels, count: int) -> list[int]:
+    """Return how many rows of each class stand for `count` labels per class."""
+    sizes = np.unique(labels, return_counts=True)[1]
+    share = count * len(sizes) / len(labels)
+    return [min(int(size), max(1, round(share * int(size)))) for size in sizes]
+
+
+def _labels(bench: Bench) -> Labels:
+    return np.asarray(bench.examples.labels, dtype=np.int64)
+
+
+def _shifted(report: Report, done: int, label: str) -> Report:
+    return lambda step, message: report(done + step, f"{label}: {message}")

@@ -15,6 +15,7 @@ from graft.evaluation.calibration import brier_score, expected_calibration_error
 from graft.evaluation.forgetting import Forgetting
 from graft.evaluation.points import Draws, contrast, spread
 from graft.evaluation.verdict import decide
+from graft.ranking.depths import known_taus
 
 if TYPE_CHECKING:
     from graft.catalog import Study
@@ -77,6 +78,7 @@ def summarise(
         "brier_calibrated": brier_score(calibrated, winner.labels),
         "temperature": temperature,
         "scores": study.get("scores", {}),
+        "score_taus": known_taus(study),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
         **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
         "test_rows": len(winner.labels),

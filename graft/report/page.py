@@ -13,6 +13,7 @@ from graft.report import plots, style
 from graft.report.evidence import Evidence
 from graft.report.network import draw
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
+from graft.report.scores import scores_figure, scores_sentence, scores_table
 from graft.report.wording import FILTERS
 
 MOST_CLASSES = 40  # a larger confusion matrix is a grey square
@@ -33,6 +34,8 @@ def render_page(evidence: Evidence) -> str:
         confusions=_confusions(evidence),
         corruptions=sorted({one.name for one in evidence.robustness if one.kind == "corruption" and one.severity}),
         conditions=list_conditions(metrics, evidence.robustness),
+        depths=scores_table(study),
+        scores_said=scores_sentence(study),
         ahead=against_control(evidence.robustness) if metrics["robustness"] is not None else "",
         version=__version__,
     )  # fmt: skip
@@ -58,6 +61,8 @@ def _figures(evidence: Evidence) -> Mapping[str, str]:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
     if evidence.metrics["robustness"] is not None:
         figures["corruptions"] = corruptions_figure(evidence.robustness)
+    if study.get("boundary_scores"):
+        figures["scores"] = scores_figure(study)
     return {name: style.svg(figure) for name, figure in figures.items()}
 
 

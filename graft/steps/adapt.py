@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from graft.study.candidates import Candidate
 from graft.study.selection import Standing
 from graft.training import describe_device
 from graft.training.batches import group_by_length
-from graft.transferability.boundaries import score_checkpoint, split_values
+from graft.transferability.boundaries import describe, score_checkpoint
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -58,10 +58,10 @@ def run(name: str, catalog: Catalog) -> None:
     dataset = read(target.data, PROBLEMS[target.problem])
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
-    scores, undefined = _score(bench, source)
+    boundaries = _score(bench, source)
     candidates, notes, selection = plan(bench, train, target.data)
     bench = with_prefix(bench, candidates, name)
-    notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
+    notes += _undefined(boundaries)
     with (
         Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
         whole_folder(FOLDER / name, step="adapt", name=name) as folder,
@@ -72,7 +72,7 @@ def run(name: str, catalog: Catalog) -> None:
         _write(folder, bench, dataset, result)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
-        facts |= {"scores": scores}
+        facts |= {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries}
         facts |= {"seconds": round(time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)
@@ -107,15 +107,27 @@ def _set_up(name: str, catalog: Catalog, dataset: Dataset, source: Path) -> Benc
     )
 
 
-def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the cheap scores of the labelled budget just below the head, and why others have no value.
+def _score(bench: Bench, source: Path) -> list[dict[str, Any]]:
+    """Return the cheap scores of the labelled budget at every boundary, the one just below the head last.
 
-    They decide nothing here: history compares them with the gain, and so finds out what they are worth.
+    They decide nothing here: the report and history compare them with what came of it, and so find out what they
+    are worth.
     """
     origin = PROBLEMS[json.loads((source / "source.json").read_text())["problem"]]
-    boundaries = score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor)
-    known, undefined = split_values(list(boundaries.values())[-1])
-    return {name: round(value, 6) for name, value in known.items()}, undefined
+    return describe(score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor))
+
+
+def _undefined(boundaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a note for each score and reason that leaves boundaries without a value."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for found in boundaries:
+        for score, reason in found["undefined"].items():
+            places.setdefault((score, reason), []).append(found["boundary"])
+    everywhere = len(boundaries)
+    return [
+        f"the score {score} is undefined {'here' if len(names) == everywhere else 'at ' + ', '.join(names)}: {reason}"
+        for (score, reason), names in places.items()
+    ]
 
 
 def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult) -> None:

@@ -65,3 +65,16 @@ def split_values(values: Mapping[str, Value]) -> tuple[dict[str, float], dict[st
     """Return the scores that have a value, and the reasons of those that have none."""
     known = {name: value for name, value in values.items() if not isinstance(value, UndefinedScore)}
     return known, {name: value.reason for name, value in values.items() if isinstance(value, UndefinedScore)}
+
+
+def describe(boundaries: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """Return the boundaries from the bottom up as JSON holds them: `boundary`, its `scores`, and why others have none.
+
+    `boundary` is the last layer group below it: what is frozen where training starts just above.
+    """
+    found = []
+    for name, values in boundaries.items():
+        known, undefined = split_values(values)
+        scores = {score: round(value, 6) for score, value in known.items()}
+        found.append({"boundary": name, "scores": scores, "undefined": undefined})
+    return found

@@ -24,10 +24,11 @@ from graft.settings import settings
 from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
 from graft.study.caching import with_prefix
 from graft.study.candidates import Candidate
+from graft.study.pruning import note, plain, prune
 from graft.study.selection import Standing
 from graft.training import describe_device
 from graft.training.batches import group_by_length
-from graft.transferability.boundaries import describe, score_checkpoint
+from graft.transferability.boundaries import count_drawn, describe, score_checkpoint
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -60,8 +61,10 @@ def run(name: str, catalog: Catalog) -> None:
     train = dataset.splits["train"]
     boundaries = _score(bench, source)
     candidates, notes, selection = plan(bench, train, target.data)
+    groups = [group.name for group in layer_groups(bench.source)]
+    candidates, left_out = prune(candidates, groups, boundaries, target.study.prune, count_drawn(bench.examples))
     bench = with_prefix(bench, candidates, name)
-    notes += _undefined(boundaries)
+    notes += [*map(note, left_out), *_undefined(boundaries)]
     with (
         Progress(f"adapt@{name}", count_steps(bench, candidates, selection)) as progress,
         whole_folder(FOLDER / name, step="adapt", name=name) as folder,
@@ -72,7 +75,7 @@ def run(name: str, catalog: Catalog) -> None:
         _write(folder, bench, dataset, result)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
-        facts |= {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries}
+        facts |= {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries, "left_out": plain(left_out)}
         facts |= {"seconds": round(time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)

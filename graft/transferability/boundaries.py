@@ -61,6 +61,11 @@ def draw(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return choose_share(labels, MOST_ROWS / len(labels), seed=0)
 
 
+def count_drawn(examples: Examples) -> int:
+    """Return how many rows scores are read from."""
+    return 0 if examples.labels is None else len(draw(examples.labels))
+
+
 def split_values(values: Mapping[str, Value]) -> tuple[dict[str, float], dict[str, str]]:
     """Return the scores that have a value, and the reasons of those that have none."""
     known = {name: value for name, value in values.items() if not isinstance(value, UndefinedScore)}

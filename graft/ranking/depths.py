@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graft.ranking.correlation import kendall_rows
-from graft.ranking.history import Unknown
+from graft.ranking.history import LEAST, Past, Unknown, too_few
 
 FEWEST = 3  # depths: two are in the same order or in the reverse, whatever a score is worth
 
@@ -25,6 +25,25 @@ class Depth:
     """Scores without a value here, and why."""
     best: Mapping[str, Any] | None
     """The candidate with the best validation mean of all that start to train just above; None where none was tried."""
+
+
+@dataclass(frozen=True)
+class PastTaus:
+    """How well a score ordered the depths within past studies."""
+
+    studies: int
+    median: float
+    low: float
+    high: float
+    """The smallest and the largest tau of a study."""
+
+
+def summarise_taus(history: Sequence[Past], score: str) -> PastTaus | Unknown:
+    """Return how well a score ordered the depths within each past study, or that there are too few."""
+    taus = [past.taus[score] for past in history if score in past.taus]
+    if len(taus) < LEAST:
+        return too_few(len(taus))
+    return PastTaus(len(taus), float(np.median(taus)), min(taus), max(taus))
 
 
 def read_depths(study: Mapping[str, Any]) -> list[Depth]:

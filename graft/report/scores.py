@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from math import ceil, factorial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from graft.evaluation.verdict import signed
 from graft.ranking.depths import Depth, correlate_depths, read_depths
 from graft.ranking.history import Unknown
@@ -88,14 +86,26 @@ def _draw_outcomes(axes: Axes, depths: Sequence[Depth], study: Study) -> None:
     whole = [one for one in study["candidates"] if one["strategy"] != "scratch" and one["trained_groups"][0] == stem]
     control = [one for one in study["candidates"] if one["strategy"] == "scratch"]
     sign = 1.0 if study.get("higher_is_better", True) else -1.0
-    for ones, words, colour in ((whole, "all trained", TRANSFER), (control, "scratch", SCRATCH)):
-        if ones:
-            level = 100 * max((one["mean"] for one in ones), key=lambda mean: sign * mean)
-            axes.axhline(level, color=colour, linewidth=1.1, linestyle=(0, (4, 2)), zorder=1)
-            axes.annotate(words, (1, level), (2, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-                          va="center", color=colour, fontsize=8, annotation_clip=False)  # fmt: skip
+    levels = [
+        (100 * max((one["mean"] for one in ones), key=lambda mean: sign * mean), words, colour)
+        for ones, words, colour in ((whole, "all trained", TRANSFER), (control, "scratch", SCRATCH))
+        if ones
+    ]
+    for place, (level, words, colour) in enumerate(sorted(levels)):
+        above = place == len(levels) - 1  # the higher line's words stand above it, and so no words on the other line's
+        axes.axhline(level, color=colour, linewidth=1.1, linestyle=(0, (4, 2)), zorder=1)
+        axes.annotate(
+            f"{words} {level:.1f}",
+            (0, level),
+            (3, 3 if above else -3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="bottom" if above else "top",
+            color=colour,
+            fontsize=8,
+        )
     axes.set_title("reached in validation, %")
-    axes.margins(y=0.15)
+    axes.margins(y=0.22)
     bare(axes)
 
 
@@ -111,19 +121,23 @@ def _draw_score(axes: Axes, depths: Sequence[Depth], name: str, tau: float | Unk
     axes.set_title("" if isinstance(tau, Unknown) else f"τ {_tau(tau)}", loc="right", fontsize=10, color=INK)
     places, heights = zip(*values, strict=True)
     low, high = min(heights), max(heights)
-    room = (high - low) or max(abs(high), 1e-9)
-    reached = [(place, depth.best["mean"]) for place, depth in enumerate(depths) if depth.best is not None]
-    if len(reached) > 1 and np.ptp([mean for _, mean in reached]):
-        least, most = (edge(mean for _, mean in reached) for edge in (min, max))
-        stretched = [low + room * (mean - least) / (most - least) for _, mean in reached]
-        axes.plot([place for place, _ in reached], stretched, color=RULE, linewidth=6, solid_capstyle="round", zorder=1)
+    if low < high:
+        _draw_behind(axes, depths, low, high)
+        axes.set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
     axes.plot(places, heights, "o-", color=TRANSFER, linewidth=1.5, markersize=5, zorder=3)
-    axes.set_ylim(low - 0.15 * room, low + 1.15 * room)
-    axes.set_yticks(
-        [low, high] if high > low else [low], [f"{value:.3g}" for value in ((low, high)[: 1 + (high > low)])]
-    )
+    ticks = sorted({low, high})
+    axes.set_yticks(ticks, [f"{value:.3g}".replace("-", "\N{MINUS SIGN}") for value in ticks])
     if isinstance(tau, Unknown):
-        axes.text(0.98, 0.93, str(tau), transform=axes.transAxes, ha="right", va="top", color=MUTED, fontsize=8.5)
+        axes.text(0.5, 0.82, _wrapped(str(tau)), transform=axes.transAxes, ha="center", color=MUTED, fontsize=8.5)
+
+
+def _draw_behind(axes: Axes, depths: Sequence[Depth], low: float, high: float) -> None:
+    """Draw the outcome stretched to a score's range."""
+    reached = [(place, depth.best["mean"]) for place, depth in enumerate(depths) if depth.best is not None]
+    least, most = (edge((mean for _, mean in reached), default=0.0) for edge in (min, max))
+    if least < most:
+        stretched = [low + (high - low) * (mean - least) / (most - least) for _, mean in reached]
+        axes.plot([place for place, _ in reached], stretched, color=RULE, linewidth=6, solid_capstyle="round", zorder=1)
 
 
 def _label_depths(axes: Axes, depths: Sequence[Depth]) -> None:

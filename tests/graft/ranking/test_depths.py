@@ -1,7 +1,7 @@
 import pytest
 
-from graft.ranking.depths import correlate_depths, known_taus, read_depths
-from graft.ranking.history import Unknown
+from graft.ranking.depths import PastTaus, correlate_depths, known_taus, read_depths, summarise_taus
+from graft.ranking.history import Past, Unknown
 
 GROUPS = ["stem", "block 1", "block 2", "head"]
 ALL_TRAINED = {"strategy": "full", "learning_rate": 1e-3, "mean": 0.99, "trained_groups": GROUPS}
@@ -63,3 +63,9 @@ def test_a_study_from_before_scores_of_depths_were_kept_has_none():
     made = study([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
     del made["boundary_scores"]
     assert (read_depths(made), known_taus(made)) == ([], {})
+
+
+def test_over_past_studies_a_score_has_its_median_tau_once_there_are_five_that_had_one():
+    past = [Past("t@1", "t", "s", {}, 0.1, {"knn": tau}) for tau in (-0.5, 0.2, 0.4, 0.6)]
+    assert summarise_taus([*past, Past("t@1", "t", "s", {}, 0.1)], "knn") == Unknown("not enough studies yet (4 of 5)")
+    assert summarise_taus([*past, Past("t@1", "t", "s", {}, 0.1, {"knn": 1.0})], "knn") == PastTaus(5, 0.4, -0.5, 1.0)

@@ -5,3 +5,4 @@ A benchmark is a module with `TITLE`, `METHOD` (how it measures, as its page say
 """
 
 BENCHMARKS = {"input": "bench.input", "orchestration": "bench.orchestration", "prefix": "bench.prefix"}
+BENCHMARKS["scores"] = "bench.scores"

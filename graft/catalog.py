@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 from graft.errors import CatalogError
 
 Verdict = Literal["helps", "neutral", "hurts", "cannot-tell"]
+Probe = Literal["knn", "ridge_probe", "logistic_probe"]
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -152,6 +153,8 @@ class Study(Optimization):
     """Rows per optimizer step."""
     halving: int = Field(2, ge=1)
     """After each seed one candidate in this many goes on, and all that could still be chosen; 1 drops none."""
+    prune: tuple[Probe, ...] = ()
+    """Scores that must all put a depth clearly behind a lower one for it to be left out; none: every depth is tried."""
     folds: int = Field(5, ge=2)
     """Folds of the selection where labels are few."""
     few_labels: int = Field(50, ge=0)

@@ -10,6 +10,7 @@ from flows.terminal import print_json, print_table
 from graft.catalog import load
 from graft.evaluation.verdict import signed
 from graft.ranking.correlation import Correlation
+from graft.ranking.depths import PastTaus
 from graft.ranking.history import Unknown
 from graft.ranking.order import Ranked
 from graft.ranking.prediction import Prediction, Record
@@ -43,8 +44,12 @@ def show(ranking: Ranking) -> None:
     print_table(columns, rows, right=("mean rank", "distance"))
     names = list(ranked[0].scores)
     columns = ("score at its best boundary", *(one.source for one in ranked), "rank correlation with past gains")
-    scores = [(name, *(_number(one.scores[name]) for one in ranked), _order(ranking, name)) for name in names]
-    print_table(columns, scores, right=columns[1:-1])
+    columns += ("with past depths",)
+    scores = [
+        (name, *(_number(one.scores[name]) for one in ranked), _order(ranking, name), _depths(ranking, name))
+        for name in names
+    ]
+    print_table(columns, scores, right=columns[1:-2])
     for name in names:
         undefined = [one.scores[name] for one in ranked if isinstance(one.scores[name], UndefinedScore)]
         if undefined:
@@ -63,6 +68,7 @@ def plain(ranking: Ranking) -> dict[str, Any]:
         "sources": [_plain_source(one) for one in ranking.order.ranked],
         "counted": list(ranking.order.counted),
         "correlations": {name: _known(found) for name, found in ranking.correlations.items()},
+        "depths": {name: _known(found) for name, found in ranking.depths.items()},
         "record": _known(ranking.record),
         "not_ranked": [asdict(one) for one in (*ranking.order.left_out, *ranking.left_out)],
     }
@@ -108,6 +114,13 @@ def _order(ranking: Ranking, name: str) -> str:
         return "" if found is None else str(found)
     sides = (("rho", found.spearman), ("tau", found.kendall))
     return ", ".join(f"{sign} {one.value:.2f} ({one.low:.2f} to {one.high:.2f})" for sign, one in sides)
+
+
+def _depths(ranking: Ranking, name: str) -> str:
+    found = ranking.depths.get(name)
+    if not isinstance(found, PastTaus):
+        return "" if found is None else str(found)
+    return f"tau {found.median:.2f} ({found.low:.2f} to {found.high:.2f}) within {found.studies} studies"
 
 
 def _record(record: Record | Unknown) -> str:

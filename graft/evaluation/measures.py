@@ -16,6 +16,7 @@ from graft.evaluation.cost import money_of
 from graft.evaluation.forgetting import Forgetting
 from graft.evaluation.points import Draws, contrast, spread
 from graft.evaluation.verdict import decide
+from graft.ranking.depths import known_taus
 
 if TYPE_CHECKING:
     from graft.catalog import Study
@@ -78,6 +79,7 @@ def summarise(
         "brier_calibrated": brier_score(calibrated, winner.labels),
         "temperature": temperature,
         "scores": study.get("scores", {}),
+        "score_taus": known_taus(study),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
         **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
         "flops": study.get("flops"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Past:
     source: str
     scores: Mapping[str, float]
     gain: float
+    taus: Mapping[str, float] = field(default_factory=dict)
+    """Kendall's tau of each score with what the depths of the network reached in that study's validation."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,16 @@ def _read(version: Version) -> Past | None:
     scores, gain = metrics.get("scores"), metrics.get("gain")
     if not isinstance(scores, Mapping) or not _is_number(gain):
         return None
-    known = {str(name): float(value) for name, value in scores.items() if _is_number(value)}
+    known, taus = _numbers(scores), metrics.get("score_taus")
     if not known:
         return None
     target = str(metrics.get("target", version.model))
-    return Past(version.name, target, str(metrics.get("source")), known, float(gain))
+    found = _numbers(taus) if isinstance(taus, Mapping) else {}
+    return Past(version.name, target, str(metrics.get("source")), known, float(gain), found)
+
+
+def _numbers(values: Mapping[Any, Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in values.items() if _is_number(value)}
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

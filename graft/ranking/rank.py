@@ -11,6 +11,7 @@ from graft.errors import CheckpointError
 from graft.problems import PROBLEMS
 from graft.progress import Progress
 from graft.ranking.correlation import Correlation, correlate
+from graft.ranking.depths import PastTaus, summarise_taus
 from graft.ranking.history import Unknown, read_history
 from graft.ranking.order import Order, order_sources
 from graft.ranking.prediction import Record, judge
@@ -33,6 +34,8 @@ class Ranking:
     left_out: tuple[LeftOut, ...]
     """Sources that could not be scored."""
     correlations: Mapping[str, Correlation | Unknown]
+    depths: Mapping[str, PastTaus | Unknown]
+    """How well each score ordered the depths of the network within past studies."""
     record: Record | Unknown
 
 
@@ -60,4 +63,5 @@ def rank_sources(name: str, catalog: Catalog, registry: Registry) -> Ranking:
             progress.update(done, source)
     order = order_sources(scored, name, past)
     correlations = {score: correlate(past, score) for score in SCORES}
-    return Ranking(name, len(train), problem.metric, order, tuple(left_out), correlations, judge(past))
+    depths = {score: summarise_taus(past, score) for score in SCORES}
+    return Ranking(name, len(train), problem.metric, order, tuple(left_out), correlations, depths, judge(past))

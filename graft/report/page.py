@@ -16,6 +16,7 @@ from graft.report.label_curve import doubling_sentence, label_curve_figure, mult
 from graft.report.network import draw
 from graft.report.pareto import pareto_figure
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
+from graft.report.scores import scores_figure, scores_sentence, scores_table
 from graft.report.wording import FILTERS
 
 MOST_CLASSES = 40  # a larger confusion matrix is a grey square
@@ -39,6 +40,8 @@ def render_page(evidence: Evidence) -> str:
         trials=[trial for trial in evidence.trials if trial["role"] not in SHARED],
         corruptions=sorted({one.name for one in evidence.robustness if one.kind == "corruption" and one.severity}),
         conditions=list_conditions(metrics, evidence.robustness),
+        depths=scores_table(study),
+        scores_said=scores_sentence(study),
         ahead=against_control(evidence.robustness) if metrics["robustness"] is not None else "",
         label_curve=_label_curve(evidence),
         version=__version__,
@@ -70,6 +73,8 @@ def _figures(evidence: Evidence) -> Mapping[str, str]:
         figures["pareto"] = pareto
     if evidence.label_curve.points:
         figures["label_curve"] = label_curve_figure(evidence.metrics, evidence.label_curve.points)
+    if study.get("boundary_scores"):
+        figures["scores"] = scores_figure(study)
     return {name: style.svg(figure) for name, figure in figures.items()}
 
 

@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,13 @@ from graft.study.caching import with_prefix
 from graft.study.candidates import Candidate
 from graft.study.label_curve import Curve, choose_counts, draw_test, explain_counts, train_curve
 from graft.study.label_curve import count_steps as count_curve_steps
+from graft.study.pruning import note, plain, prune
 from graft.study.selection import Standing
 from graft.study.skill import open_skill
 from graft.study.study import Report
 from graft.training import describe_device
 from graft.training.batches import group_by_length
-from graft.transferability.boundaries import score_checkpoint, split_values
+from graft.transferability.boundaries import count_drawn, describe, score_checkpoint
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -66,11 +67,13 @@ def run(name: str, catalog: Catalog) -> None:
     bench = _set_up(name, catalog, dataset, source)
     train = dataset.splits["train"]
     choose_counts(np.asarray(bench.examples.labels), bench.study.label_counts)  # what cannot be drawn is said first
-    scores, undefined = _score(bench, source)
+    boundaries = _score(bench, source)
     earlier = _spent(bench.folder)
     candidates, notes, selection = plan(bench, train, target.data)
+    groups = [group.name for group in layer_groups(bench.source)]
+    candidates, left_out = prune(candidates, groups, boundaries, target.study.prune, count_drawn(bench.examples))
     bench = with_prefix(bench, candidates, name)
-    notes += [f"the score {score} is undefined here: {reason}" for score, reason in undefined.items()]
+    notes += [*map(note, left_out), *_undefined(boundaries)]
     before = count_steps(bench, candidates, selection)
     with (
         Progress(f"adapt@{name}", before + count_curve_steps(bench)) as progress,
@@ -83,7 +86,8 @@ def run(name: str, catalog: Catalog) -> None:
         _write(folder, bench, dataset, result, curve)
         facts = _describe(name, catalog, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
-        facts |= {"scores": scores, "price_per_hour": settings().price_per_hour}
+        facts |= {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries, "left_out": plain(left_out)}
+        facts |= {"price_per_hour": settings().price_per_hour}
         facts |= {"seconds": round(earlier + time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)
@@ -125,15 +129,27 @@ def _spent(folder: Path) -> float:
     return float(sum(json.loads(path.read_text())["seconds"] for path in kept))
 
 
-def _score(bench: Bench, source: Path) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the cheap scores of the labelled budget just below the head, and why others have no value.
+def _score(bench: Bench, source: Path) -> list[dict[str, Any]]:
+    """Return the cheap scores of the labelled budget at every boundary, the one just below the head last.
 
-    They decide nothing here: history compares them with the gain, and so finds out what they are worth.
+    They decide nothing here: the report and history compare them with what came of it, and so find out what they
+    are worth.
     """
     origin = PROBLEMS[json.loads((source / "source.json").read_text())["problem"]]
-    boundaries = score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor)
-    known, undefined = split_values(list(boundaries.values())[-1])
-    return {name: round(value, 6) for name, value in known.items()}, undefined
+    return describe(score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor))
+
+
+def _undefined(boundaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a note for each score and reason that leaves boundaries without a value."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for found in boundaries:
+        for score, reason in found["undefined"].items():
+            places.setdefault((score, reason), []).append(found["boundary"])
+    everywhere = len(boundaries)
+    return [
+        f"the score {score} is undefined {'here' if len(names) == everywhere else 'at ' + ', '.join(names)}: {reason}"
+        for (score, reason), names in places.items()
+    ]
 
 
 def _train_curve(bench: Bench, dataset: Dataset, result: StudyResult, report: Report) -> Curve:

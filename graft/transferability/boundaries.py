@@ -61,7 +61,25 @@ def draw(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return choose_share(labels, MOST_ROWS / len(labels), seed=0)
 
 
+def count_drawn(examples: Examples) -> int:
+    """Return how many rows scores are read from."""
+    return 0 if examples.labels is None else len(draw(examples.labels))
+
+
 def split_values(values: Mapping[str, Value]) -> tuple[dict[str, float], dict[str, str]]:
     """Return the scores that have a value, and the reasons of those that have none."""
     known = {name: value for name, value in values.items() if not isinstance(value, UndefinedScore)}
     return known, {name: value.reason for name, value in values.items() if isinstance(value, UndefinedScore)}
+
+
+def describe(boundaries: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """Return the boundaries from the bottom up as JSON holds them: `boundary`, its `scores`, and why others have none.
+
+    `boundary` is the last layer group below it: what is frozen where training starts just above.
+    """
+    found = []
+    for name, values in boundaries.items():
+        known, undefined = split_values(values)
+        scores = {score: round(value, 6) for score, value in known.items()}
+        found.append({"boundary": name, "scores": scores, "undefined": undefined})
+    return found

@@ -69,3 +69,9 @@ def test_gains_in_another_metric_are_no_evidence(registry):
 
 def test_an_empty_registry_has_no_history(registry):
     assert read_history(registry, "accuracy") == ()
+
+
+@pytest.mark.parametrize(("told", "found"), [(None, {}), ("many", {}), ({"knn": 0.5, "leep": None}, {"knn": 0.5})])
+def test_a_study_is_read_with_how_well_its_scores_ordered_its_depths(registry, told, found):
+    register(registry, score_taus=told)
+    assert read_history(registry, "accuracy")[0].taus == found

@@ -100,7 +100,9 @@ def weights(folder):
 
 
 def scores(folder):
-    return json.loads((folder / "runs" / "t" / "study.json").read_text())["scores"]
+    study = json.loads((folder / "runs" / "t" / "study.json").read_text())
+    assert study["boundary_scores"][-1]["scores"] == study["scores"]
+    return {one["boundary"]: one["scores"] for one in study["boundary_scores"]}
 
 
 def forgetting(folder):
@@ -140,7 +142,7 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     answers = [pq.read_table(path / "runs" / "t" / "label_curve.parquet") for path in (project, unbroken)]
     assert answers[0].equals(answers[1])
     assert answers[0].num_rows == 2 * 2 * 3 * 52  # arms, seeds, counts below the budget, test rows
-    assert len(scores(project)) == 8
+    assert [len(values) for values in scores(project).values()] == [8] * 4
     assert scores(project) == scores(unbroken)
     assert not list((project / ".graft" / "work" / "adapt@t").iterdir())
     assert len(forgetting(project)) == 8  # top-1 and lp-ft, two seeds, two folds

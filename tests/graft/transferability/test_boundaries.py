@@ -7,8 +7,15 @@ from graft.catalog import Pretraining
 from graft.problems import PROBLEMS
 from graft.problems.problem import Examples
 from graft.transferability import SCORES, UndefinedScore
-from graft.transferability.boundaries import draw, score_boundaries, score_checkpoint, split_values
-from graft.transferability.features import extract
+from graft.transferability.boundaries import (
+    count_drawn,
+    describe,
+    draw,
+    score_boundaries,
+    score_checkpoint,
+    split_values,
+)
+from graft.transferability.features import Frozen, extract
 from tests.conftest import BERT, RESNET
 
 IMAGES, TEXTS, MASKED = (
@@ -53,3 +60,32 @@ def test_of_many_rows_a_stratified_part_is_read():
 def test_scores_without_labels_are_refused(images, image_processor, tmp_path):
     with pytest.raises(ValueError, match="scores need labels"):
         score_checkpoint(tmp_path, IMAGES, IMAGES, Examples(images.features, None), image_processor)
+
+
+def test_a_boundary_is_kept_with_its_scores_and_the_reasons_of_those_that_have_none():
+    boundaries = {
+        "stem": {"knn": 0.12345678, "leep": UndefinedScore("no classes")},
+        "block 1": {"knn": 1.0, "leep": 0.5},
+    }
+    assert describe(boundaries) == [
+        {"boundary": "stem", "scores": {"knn": 0.123457}, "undefined": {"leep": "no classes"}},
+        {"boundary": "block 1", "scores": {"knn": 1.0, "leep": 0.5}, "undefined": {}},
+    ]
+
+
+@pytest.mark.parametrize("fault", ["one class", "nan"])
+def test_a_network_or_labels_that_no_score_can_read_leave_reasons_in_place_of_numbers(fault):
+    features = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    labels = np.zeros(12, int) if fault == "one class" else np.arange(12) % 2
+    if fault == "nan":
+        features[3] = np.nan
+    (found,) = describe(score_boundaries(Frozen({"stem": features}, None), labels))
+    assert found["scores"] == {}
+    assert set(found["undefined"]) == set(SCORES)
+    said = "all 12 rows have the same label" if fault == "one class" else "1 of 12 rows have features that are NaN"
+    assert found["undefined"]["knn"].startswith(said)
+
+
+def test_scores_are_read_from_as_many_rows_as_are_drawn(images):
+    assert count_drawn(images) == len(images)
+    assert count_drawn(Examples(images.features, None)) == 0

@@ -1,5 +1,6 @@
 """One study and the truth about it: what it said of a pair, and what ten other seeds of everything say."""
 
+import json
 import os
 import tempfile
 import time
@@ -145,8 +146,6 @@ def _forget(found: Ready, model: Any) -> tuple[float, float, str]:
 
 
 def _problem_of(checkpoint: Path) -> str:
-    import json
-
     return str(json.loads((checkpoint / "source.json").read_text())["problem"])
 
 

@@ -24,14 +24,16 @@ TITLE = "Decisions"
 STUDY = Study(budget_steps=60, folds=3)
 SEEDS, LABEL_DRAWS = 10, 2
 METHOD = f"""\
-{len(PAIRS)} pairs of a source and a target with {LABELS} labels per class, {LABEL_DRAWS} draws of labels each. The networks are a ResNet of
-three stages and a BERT of four layers, each source pretrained once. Some sources are worth nothing or worse on purpose:
-wrong labels known by heart, a learning rate of 1, random weights. Causal language modelling is not among the
-problems yet, so Shakespeare is a *masked* language model. Ours is a study as `adapt` and `evaluate` run it, with
-{STUDY.budget_steps} steps, {STUDY.folds} folds and {STUDY.seeds} seeds, that measures on {TEST_ROWS:,} rows. The truth
-is every candidate and the chosen control on the whole labelled budget with {SEEDS} fresh seeds, on up to {TRUTH_ROWS:,} other rows;
-both are drawn from all rows of the target that are not labelled, so that the one can speak for the other.
-The truth is of the same labels: a verdict is about these labels and no others. It has an error of its own, which is stated.
+{len(PAIRS)} pairs of a source and a target with {LABELS} labels per class, {LABEL_DRAWS} draws of labels each. The
+networks are a ResNet of three stages and a BERT of four layers, each source pretrained once. Some sources are worth
+nothing or worse on purpose: wrong labels known by heart, a learning rate of 1, random weights. Causal language
+modelling is not among the problems yet, so Shakespeare is a *masked* language model.
+
+Ours is a study as `adapt` and `evaluate` run it, with {STUDY.budget_steps} steps, {STUDY.folds} folds and
+{STUDY.seeds} seeds, that measures on {TEST_ROWS:,} rows at the most. The truth is every candidate and the chosen
+control on the whole labelled budget with {SEEDS} fresh seeds, on up to {TRUTH_ROWS:,} other rows; both are drawn from
+all rows of the target that are not labelled, so that the one can speak for the other. The truth is of the same labels:
+a verdict is about these labels and no others. It has an error of its own, which is stated.
 
 *The gate.* The first model of each study meets itself with noise in its weights, or trained on fewer of the labels, in
 {DRAWS} tests of {ROWS} rows, drawn with replacement from the rows on which the difference is known exactly. Every

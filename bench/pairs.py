@@ -127,8 +127,8 @@ def ready(pair: Pair, study: Study, draw: int) -> Iterator[Ready]:
 def _deal(data: Data, problem: Problem) -> tuple[pa.Table, tuple[pa.Table, pa.Table], tuple[str, ...]]:
     """Return labelled rows, those of the study's test and those of the truth, all drawn from every row there is.
 
-    The splits that a dataset came with may differ in kind (the test rows of pneumonia do); here whoever measures on some
-    rows must be able to speak for the others.
+    The splits that a dataset came with may differ in kind (the test rows of pneumonia do); here whoever measures on
+    some rows must be able to speak for the others.
     """
     given, labels, _ = read_given(data, problem)
     pool = pa.concat_tables(given.values())

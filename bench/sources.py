@@ -120,9 +120,11 @@ RECIPES: dict[str, Recipe] = {
         "image-classification", lambda: shuffled("mnist", "image-classification"), RESNET, {**IMAGES, "epochs": 25}
     ),
     "mnist, rate of 1": Recipe(
-        "image-classification", lambda: shuffled("mnist", "image-classification"), RESNET,
+        "image-classification",
+        lambda: shuffled("mnist", "image-classification"),
+        RESNET,
         {**IMAGES, "epochs": 6, "learning_rate": 1.0, "patience": 6, "clip": 1e6},
-    ),  # fmt: skip
+    ),
     "movie_reviews, labels shuffled": Recipe(
         "text-classification", lambda: shuffled("movie_reviews", "text-classification"), BERT, {**TEXTS, "epochs": 20}
     ),

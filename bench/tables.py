@@ -22,11 +22,14 @@ def tables(answers: Sequence[Answer], study: Study) -> tuple[Table, ...]:
 def _studies(answers: Sequence[Answer]) -> Table:
     return Table(
         title="Every study",
-        note="Gain and truth in points of accuracy over the control, of the chosen strategy; the truth with its standard "
-        "error. *Agrees* says whether the verdict is that of the truth; in brackets where the truth itself is less than "
-        "95 % sure. Forgetting is what the source lost of its own metric (of a language model: nats). Seconds are of the "
-        "processor.",
-        columns=("pair", "source", "draw", "verdict", "strategy", "gain (95 % interval)", "truth", "agrees", "forgetting", "seconds"),  # noqa: E501
+        note="Gain and truth in points of accuracy over the control, of the chosen strategy; the truth with its "
+        "standard error. *Agrees* says whether the verdict is that of the truth; in brackets where the truth itself is "
+        "less than 95 % sure. Forgetting is what the source lost of its own metric (of a language model: nats). "
+        "Seconds are of the processor.",
+        columns=(
+            *("pair", "source", "draw", "verdict", "strategy"),
+            *("gain (95 % interval)", "truth", "agrees", "forgetting", "seconds"),
+        ),
         rows=tuple(_study(one) for one in answers),
     )
 
@@ -80,9 +83,10 @@ def _quality(answers: Sequence[Answer], margins: Iterable[float]) -> Table:
         ("standard error of the truth on average", f"{100 * error:.1f} points"),
     ]
     for margin in margins:
-        told = [one for one in answers if not _word(one, margin) == "cannot-tell"]
+        told = [one for one in answers if _word(one, margin) != "cannot-tell"]
         right = sum(_word(one, margin) == tally.true_word(one, margin) for one in told)
-        rows.append((f"verdicts that are right, of those given at a margin of {100 * margin:g}", share(right, len(told))))
+        what = f"verdicts that are right, of those given at a margin of {100 * margin:g}"
+        rows.append((what, share(right, len(told))))
     return Table(title="Intervals", note="Nominal coverage is 95 %.", columns=("what", "found"), rows=tuple(rows))
 
 
@@ -98,9 +102,9 @@ def _choices(answers: Sequence[Answer]) -> Table:
         rows.append((name, f"{100 * mean(lost):.2f}", f"{100 * max(lost):.2f}", f"{best} of {len(lost)}"))
     return Table(
         title="Choices",
-        note="Regret is the true accuracy of the best strategy minus that of the chosen one, in points. The best is the "
-        "best of noisy means, so every regret is somewhat too large, by the same for all. The rules choose from the very "
-        "trials of the studies, halving included.",
+        note="Regret is the true accuracy of the best strategy minus that of the chosen one, in points. The best is "
+        "the best of noisy means, so every regret is somewhat too large, by the same for all. The rules choose from "
+        "the very trials of the studies, halving included.",
         columns=("who chooses", "mean regret", "largest", "chose the best"),
         rows=tuple(rows),
     )
@@ -114,9 +118,12 @@ def _gate(gated: Sequence[Gated]) -> Table:
             rows.append((f"{100 * low:g} to {100 * high:g} points", f"{tests:,}", *cells))
     return Table(
         title="The gate",
-        note="Shares of tests in which a model passed. A worse one should not; the last two columns are the price, a better "
-        "one that meets the worse one as champion.",
-        columns=("difference", "tests", "worse passes: ours", "worse passes: usual rule", "better passes: ours", "better passes: usual rule"),  # noqa: E501
+        note="Shares of tests in which a model passed. A worse one should not; the last two columns are the price, a "
+        "better one that meets the worse one as champion.",
+        columns=(
+            *("difference", "tests", "worse passes: ours", "worse passes: usual rule"),
+            *("better passes: ours", "better passes: usual rule"),
+        ),
         rows=tuple(rows),
     )
 
@@ -129,5 +136,3 @@ def points(value: float) -> str:
 def share(part: int, whole: int) -> str:
     """Return a count of a count, with its percentage."""
     return f"{part} of {whole} ({100 * part / whole:.0f} %)" if whole else "none"
-
-

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from statistics import NormalDist, mean
 from typing import get_args
 
@@ -80,7 +81,7 @@ def gate_rates(gated: Sequence[Gated]) -> list[tuple[float, float, int, list[flo
     The shares are those of the worse model, ours and the usual rule, then of the better one, likewise.
     """
     rates = []
-    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+    for low, high in pairwise(BINS):
         mine = [one for one in gated if low <= one.damage < high]
         tests = sum(one.draws for one in mine)
         passed = [

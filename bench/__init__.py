@@ -9,5 +9,6 @@ BENCHMARKS = {
     "input": "bench.input",
     "orchestration": "bench.orchestration",
     "prefix": "bench.prefix",
+    "study": "bench.study",
     "decisions": "bench.decisions",
 }

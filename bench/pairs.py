@@ -102,10 +102,10 @@ def silent(step: int, message: str) -> None:
 
 
 @contextmanager
-def ready(pair: Pair, study: Study, draw: int) -> Iterator[Ready]:
+def ready(pair: Pair, study: Study, draw: int, labels_per_class: int = LABELS) -> Iterator[Ready]:
     """Yield a pair with the labels of one draw; its folders are gone afterwards."""
     problem, checkpoint = PROBLEMS[pair.problem], sources.open_source(pair.source)
-    data = Data(path=str(sources.real(pair.target)), labels_per_class=LABELS, seed=draw)
+    data = Data(path=str(sources.real(pair.target)), labels_per_class=labels_per_class, seed=draw)
     train, rest, labels = _deal(data, problem)
     processor = load_processor(checkpoint, problem)
     source = load(checkpoint, problem, labels)

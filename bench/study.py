@@ -136,8 +136,8 @@ def _shares(measured: Sequence[Measured]) -> Table:
         rows.append(("geometric mean", *(times(geometric_mean(factors)) for factors in together)))
     return Table(
         title="Where it comes from",
-        note="How many times longer the study takes without a part. *Together* is without both; the rest of the distance "
-        "to the grid is the loop itself, which makes batches without a DataLoader and groups texts by length.",
+        note="How many times longer the study takes without a part. *Together* is without both; the rest of the "
+        "distance to the grid is the loop itself, which needs no DataLoader and groups texts by length.",
         columns=("pair", "cache", "halving", "together", "the loop", "all: grid by Trainer"),
         rows=tuple(rows),
     )

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from bench.machine import describe
-from bench.results import Against, Guard, Measured, Result, Scale, Spread
+from bench.results import Against, Conclusion, Guard, Measured, Result, Scale, Spread
 
 Round = Mapping[str, Any]
 """What each runner returned in one repeat, by its name, ours first."""
@@ -60,6 +60,8 @@ class Comparison:
     read: Callable[[float, float], float] = ratio_of
     """Reads a pair of times, ours and the peer's in seconds, on the scale."""
     notes: Callable[[Sequence[Round]], dict[str, str]] = nothing
+    once: bool = False
+    """Whether it is too long to repeat: one round, which counts, after others of its kind were repeated."""
 
 
 def run(name: str, module: str, repeats: int, quick: bool, load: float) -> Result:
@@ -69,6 +71,7 @@ def run(name: str, module: str, repeats: int, quick: bool, load: float) -> Resul
     for comparison in benchmark.comparisons(quick):
         print(f"{name}: {comparison.title}", file=sys.stderr, flush=True)
         measured.append(measure(comparison, repeats))
+    conclude = getattr(benchmark, "conclude", None)
     return Result(
         benchmark=name,
         title=benchmark.TITLE,
@@ -77,12 +80,14 @@ def run(name: str, module: str, repeats: int, quick: bool, load: float) -> Resul
         repeats=repeats,
         machine=describe(load),
         comparisons=tuple(measured),
+        conclusion=Conclusion() if conclude is None else conclude(measured, quick),
     )
 
 
 def measure(comparison: Comparison, repeats: int) -> Measured:
     """Return ours against each peer over the repeats, with the guard."""
-    seconds, rounds = take_turns((comparison.ours, *comparison.peers), repeats)
+    runners = (comparison.ours, *comparison.peers)
+    seconds, rounds = take_turns(runners, 1, warm=True) if comparison.once else take_turns(runners, repeats)
     ours = seconds[comparison.ours.name]
     return Measured(
         title=comparison.title,
@@ -95,20 +100,26 @@ def measure(comparison: Comparison, repeats: int) -> Measured:
         against=tuple(_against(comparison, ours, peer, seconds[peer.name]) for peer in comparison.peers),
         guard=comparison.guard(rounds),
         notes=comparison.notes(rounds),
+        once=comparison.once,
     )
 
 
-def take_turns(runners: Sequence[Runner], repeats: int) -> tuple[dict[str, list[float]], list[Round]]:
-    """Return each runner's seconds, and what all returned, of `repeats` rounds after one that does not count."""
+def take_turns(
+    runners: Sequence[Runner], repeats: int, warm: bool = False
+) -> tuple[dict[str, list[float]], list[Round]]:
+    """Return each runner's seconds, and what all returned, of `repeats` rounds after one that does not count.
+
+    Runners that are `warm` from another comparison have no such round.
+    """
     seconds: dict[str, list[float]] = {runner.name: [] for runner in runners}
     rounds: list[Round] = []
-    for number in range(repeats + 1):
+    for number in range(int(warm), repeats + 1):
         found = {}
         for runner in runners if number % 2 else reversed(runners):
             taken, found[runner.name] = _timed(runner.run)
             seconds[runner.name].append(taken)
         rounds.append({runner.name: found[runner.name] for runner in runners})
-    return {name: taken[1:] for name, taken in seconds.items()}, rounds[1:]
+    return {name: taken[-repeats:] for name, taken in seconds.items()}, rounds[-repeats:]
 
 
 def _timed(run: Callable[[], Any]) -> tuple[float, Any]:

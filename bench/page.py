@@ -1,6 +1,6 @@
 """docs/benchmarks.md and its pictures, from the results alone: python -m bench.page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import BENCHMARKS
@@ -23,7 +23,8 @@ python -m bench input
 
 Ours and a named peer do the same work on the same input in one run, and take turns; every second repeat runs backwards.
 Each repeat gives one reading, of two times taken next to each other. Stated is the median of the repeats, in brackets
-the smallest and the largest. Seconds show the size of the work; those of different runs are never compared.
+the smallest and the largest; what was too long to repeat says *once*. Seconds show the size of the work; those of
+different runs are never compared.
 
 A guard says what the reading would mean nothing without, and when one does not hold `make bench` fails. An aim that was
 missed is shown like one that was reached: in the pictures green is reached, red is missed, grey has no aim, and the
@@ -55,15 +56,15 @@ def render(results: Iterable[Result]) -> str:
 
 def _section(result: Result) -> str:
     where = "" if result.machine.gpu is None else f" on {result.machine.gpu}"
-    picture = f"![{result.title}: readings with spread and aim]({PICTURES.format(name=result.name)})"
-    parts = [
-        f"## {result.title}{where}",
-        result.method,
-        _circumstances(result),
-        picture,
-        _table(result),
-        _notes(result),
-    ]
+    shown = "readings with spread and aim" if result.comparisons else "intervals and truths"
+    picture = f"![{result.title}: {shown}]({PICTURES.format(name=result.name)})"
+    parts = [f"## {result.title}{where}", result.method, _circumstances(result), picture]
+    if result.comparisons:
+        parts += [_table(result), _notes(result)]
+    for table in result.conclusion.tables:
+        parts += [f"### {table.title}", table.note, _lay_out(table.columns, table.rows)]
+    if result.conclusion.guards:
+        parts.append("\n".join(f"- Guard: {guard(one)}." for one in result.conclusion.guards))
     return "\n\n".join(parts) + "\n"
 
 
@@ -71,23 +72,30 @@ def _circumstances(result: Result) -> str:
     machine = result.machine
     place = f"{machine.cpu}, {machine.cores} cores, {machine.device}, torch {machine.torch}, Python {machine.python}"
     shared = f" Other work shared the machine (load {figures(machine.load)} before the start); the spread shows it."
-    return f"{result.date}, {result.repeats} repeats. {place}.{shared if machine.shared else ''}"
+    repeats = f", {result.repeats} repeats" if result.comparisons else ""
+    return f"{result.date}{repeats}. {place}.{shared if machine.shared else ''}"
 
 
 def _table(result: Result) -> str:
-    lines = ["| what | ours | peer | ours against the peer | guard | aim |", "| --- | --- | --- | --- | --- | --- |"]
+    columns = ("what", "ours", "peer", "ours against the peer", "guard", "aim")
+    rows = []
     for measured in result.comparisons:
         for against in measured.against:
             cells = (
                 measured.title,
                 pace(measured, measured.seconds),
                 f"{against.peer}: {pace(measured, against.seconds)}",
-                f"**{reading(measured.scale, against.reading)}** {measured.scale.words}",
-                guard(measured),
+                f"**{reading(measured, against.reading)}** {measured.scale.words}",
+                guard(measured.guard),
                 aim(measured.scale, against),
             )
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            rows.append(cells)
+    return _lay_out(columns, rows)
+
+
+def _lay_out(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _notes(result: Result) -> str:

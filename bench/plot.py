@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from bench import forest
 from bench.results import Against, Measured, Result, Scale
 from bench.table import amount, guard, reading
 from graft.report.style import GREEN, INK, MUTED, RED, bare, canvas, png
@@ -22,7 +23,9 @@ TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
 
 
 def draw(result: Result) -> bytes:
-    """Return the picture as a PNG: a panel for each comparison, those of one scale on the same axis."""
+    """Return the picture as a PNG: a panel for each comparison, those of one scale on the same axis; or a forest."""
+    if result.conclusion.forest is not None:
+        return _reduce(forest.draw(result.conclusion.forest))
     sizes = [LINE * len(measured.against) + MARGIN for measured in result.comparisons]
     with canvas(7.2, sum(sizes) + 0.2) as figure:
         panels = figure.subplots(len(sizes), 1, height_ratios=sizes, squeeze=False)[:, 0]
@@ -43,13 +46,13 @@ def _reduce(picture: bytes) -> bytes:
 def _draw(axes: Axes, measured: Measured) -> None:
     against = measured.against[::-1]  # the first on top
     for place, one in enumerate(against):
-        _draw_reading(axes, measured.scale, one, place)
+        _draw_reading(axes, measured, one, place)
     axes.set_yticks(range(len(against)), [one.peer for one in against])
     axes.tick_params(axis="y", labelcolor=INK)
     axes.set_ylim(-0.6, len(against) - 0.3)
     axes.set_title(measured.title)
     axes.set_title(measured.scale.words, loc="right", fontsize=8.5, fontweight="normal", color=MUTED)
-    axes.set_xlabel(f"guard: {guard(measured)}", fontsize=8.5, loc="left")
+    axes.set_xlabel(f"guard: {guard(measured.guard)}", fontsize=8.5, loc="left")
     axes.grid(axis="x")
     bare(axes, "left")
 
@@ -70,16 +73,16 @@ def _scale(axes: Axes, scale: Scale, together: Sequence[Measured]) -> None:
         axes.set_xlim(min(*ends, 1.0) / 1.7, 1.8 * max(ends))
 
 
-def _draw_reading(axes: Axes, scale: Scale, against: Against, place: int) -> None:
+def _draw_reading(axes: Axes, measured: Measured, against: Against, place: int) -> None:
     from matplotlib.patheffects import withStroke
 
-    found, colour = against.reading, COLOURS[against.reached]
+    scale, found, colour = measured.scale, against.reading, COLOURS[against.reached]
     if against.aim is not None:
         axes.plot([against.aim] * 2, [place - 0.34, place + 0.18], color=INK, linewidth=1.6, linestyle=(0, (2, 1.5)))
         axes.annotate(f"aim {amount(scale, against.aim)}", (against.aim, place - 0.36), (4, 0), color=MUTED,
                       textcoords="offset points", fontsize=8, va="bottom")  # fmt: skip
     axes.plot([found.low, found.high], [place, place], color=colour, linewidth=7, alpha=0.3, solid_capstyle="butt")
     axes.plot(found.median, place, "o", color=colour, markersize=7)
-    axes.annotate(reading(scale, found), (found.median, place), (0, 8), textcoords="offset points", ha="center",
+    axes.annotate(reading(measured, found), (found.median, place), (0, 8), textcoords="offset points", ha="center",
                   color=colour, fontweight="bold", fontsize=9,
                   path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip

@@ -54,6 +54,8 @@ class Guard(Frozen):
     name: str
     found: str
     holds: bool
+    value: float | None = None
+    """What was found as a number, where others add to it."""
 
 
 class Against(Frozen):
@@ -85,6 +87,46 @@ class Measured(Frozen):
     against: tuple[Against, ...]
     guard: Guard
     notes: dict[str, str]
+    once: bool = False
+    """Whether it ran once only, being too long to repeat; its spread then says nothing."""
+
+
+class Table(Frozen):
+    """What a benchmark found, in words: a header and its rows."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+class Stem(Frozen):
+    """One interval of a forest: an estimate and the truth, which has an error of its own."""
+
+    group: str
+    word: Literal["helps", "neutral", "hurts", "cannot-tell"]
+    value: float
+    low: float
+    high: float
+    truth: float
+    truth_error: float
+
+
+class Forest(Frozen):
+    """Intervals side by side, each with what is true."""
+
+    title: str
+    axis: str
+    margin: float
+    rows: tuple[Stem, ...]
+
+
+class Conclusion(Frozen):
+    """What a benchmark says of all its comparisons together, or without any."""
+
+    guards: tuple[Guard, ...] = ()
+    tables: tuple[Table, ...] = ()
+    forest: Forest | None = None
 
 
 class Machine(Frozen):
@@ -117,11 +159,13 @@ class Result(Frozen):
     repeats: int
     machine: Machine
     comparisons: tuple[Measured, ...]
+    conclusion: Conclusion = Conclusion()
 
     @property
     def holds(self) -> bool:
         """Whether every guard holds."""
-        return all(measured.guard.holds for measured in self.comparisons)
+        guards = [*(measured.guard for measured in self.comparisons), *self.conclusion.guards]
+        return all(guard.holds for guard in guards)
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """A result in words: the cells that both the terminal and the page show."""
 
-from bench.results import Against, Measured, Result, Scale, Spread
+from bench.results import Against, Guard, Measured, Result, Scale, Spread
 
 
 def lines(result: Result) -> str:
@@ -11,10 +11,14 @@ def lines(result: Result) -> str:
         blocks.append(f"  ours: {measured.ours}, {pace(measured, measured.seconds)}")
         for against in measured.against:
             blocks.append(f"  peer: {against.peer}, {pace(measured, against.seconds)}")
-            found = f"{reading(measured.scale, against.reading)} {measured.scale.words}"
+            found = f"{reading(measured, against.reading)} {measured.scale.words}"
             blocks.append(f"    {found}; aim: {aim(measured.scale, against)}")
-        blocks.append(f"  guard: {guard(measured)}")
+        blocks.append(f"  guard: {guard(measured.guard)}")
         blocks.extend(f"  {name}: {found}" for name, found in measured.notes.items())
+    for table in result.conclusion.tables:
+        blocks.append(f"\n{table.title}. {table.note}")
+        blocks.extend(f"  {' | '.join(row)}" for row in (table.columns, *table.rows))
+    blocks.extend(f"\nguard: {guard(one)}" for one in result.conclusion.guards)
     return "\n".join(blocks)
 
 
@@ -25,8 +29,11 @@ def pace(measured: Measured, seconds: tuple[float, ...]) -> str:
     return f"{figures(measured.work / median)} {measured.unit}/s ({taken})" if measured.work > 1 else taken
 
 
-def reading(scale: Scale, found: Spread) -> str:
+def reading(measured: Measured, found: Spread) -> str:
     """Return a reading's median with its smallest and largest repeat."""
+    scale = measured.scale
+    if measured.once:
+        return f"{amount(scale, found.median)} (once)"
     low, high = (figures(value * scale.factor) for value in (found.low, found.high))
     return f"{amount(scale, found.median)} ({low} to {high})"
 
@@ -44,10 +51,10 @@ def aim(scale: Scale, against: Against) -> str:
     return f"{bound} {amount(scale, against.aim)}: {'reached' if against.reached else 'missed'}"
 
 
-def guard(measured: Measured) -> str:
-    """Return what the guard found, and plainly when it does not hold."""
-    found = f"{measured.guard.name}: {measured.guard.found}"
-    return found if measured.guard.holds else f"VIOLATED, {found}"
+def guard(one: Guard) -> str:
+    """Return what a guard found, and plainly when it does not hold."""
+    found = f"{one.name}: {one.found}"
+    return found if one.holds else f"VIOLATED, {found}"
 
 
 def figures(value: float) -> str:

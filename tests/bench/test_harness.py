@@ -35,6 +35,12 @@ def test_runners_take_turns_and_every_second_round_runs_backwards():
     assert [list(one) for one in rounds] == [["ours", "a", "b"]] * 3
 
 
+def test_what_is_too_long_to_repeat_runs_once_and_that_counts():
+    called = []
+    seconds, rounds = take_turns([Runner("ours", lambda: called.append(1))], repeats=1, warm=True)
+    assert (len(called), len(seconds["ours"]), len(rounds)) == (1, 1, 1)
+
+
 def test_what_the_runners_return_goes_to_the_guard(compare):
     assert compare([1.0] * 4, peer=[1.0] * 4).guard.found == "4 rounds"
 

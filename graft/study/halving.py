@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 
 from graft.study.candidates import Candidate
-from graft.study.selection import Score, mean_and_error
+from graft.study.selection import describe, is_within, mean_and_error, shortfall
 from graft.study.trial import Outcome
 
 FEWEST = 2  # trials without which a mean has no standard error
@@ -18,22 +18,18 @@ FEWEST = 2  # trials without which a mean has no standard error
 def drop(outcomes: Mapping[Candidate, Sequence[Outcome]], one_in: int, higher_is_better: bool) -> dict[Candidate, str]:
     """Return the candidates of one role that go no further, each with the reason.
 
-    The best of every `one_in` go on, and with them all within one standard error of the best: the rule of selection
-    could still choose them.
+    The best of every `one_in` go on, and with them all that are behind the best by no more than one standard error: the
+    rule of selection could still choose them.
     """
     if one_in == 1 or any(len(rows) < FEWEST for rows in outcomes.values()):
         return {}
     sign = 1.0 if higher_is_better else -1.0
     scores = {one: mean_and_error(rows) for one, rows in outcomes.items()}
     ranked = sorted(scores, key=lambda one: (-sign * scores[one].mean, one.cost))
-    best, room = scores[ranked[0]], ceil(len(ranked) / one_in)
+    first, room = ranked[0], ceil(len(ranked) / one_in)
+    behind = {one: shortfall(outcomes[first], outcomes[one], higher_is_better) for one in ranked[room:]}
     return {
-        one: _reason(scores[one], best, ranked[0], len(outcomes[one]))
-        for one in ranked[room:]
-        if sign * (best.mean - scores[one].mean) > best.error
+        one: f"dropped after {len(outcomes[one])} trials: {describe(gap, first)}"
+        for one, gap in behind.items()
+        if not is_within(gap)
     }
-
-
-def _reason(score: Score, best: Score, first: Candidate, trials: int) -> str:
-    behind = f"{score.mean:.3f} against {best.mean:.3f} ± {best.error:.3f} of {first.strategy}"
-    return f"dropped after {trials} trials: {behind}"

@@ -1,4 +1,4 @@
-"""Selection: the best mean over folds and seeds, and within one standard error of it the cheapest."""
+"""Selection: the best mean over folds and seeds, and of all that are not clearly behind it the cheapest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ import numpy as np
 
 from graft.study.candidates import Candidate
 from graft.study.trial import Outcome
+
+DIGITS = 12  # rounding noise must not part a shortfall from the error that it equals
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,25 @@ class Standing:
 
 def mean_and_error(outcomes: Sequence[Outcome]) -> Score:
     """Return the mean of the trials' metric and its standard error."""
-    values = np.array([outcome.metric for outcome in outcomes])
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-    return Score(float(values.mean()), error)
+    return _mean_and_error([outcome.metric for outcome in outcomes if outcome.metric is not None])
+
+
+def shortfall(best: Sequence[Outcome], other: Sequence[Outcome], higher_is_better: bool) -> Score:
+    """Return by how much a candidate is behind the best over the trials that both had, and the error of that mean.
+
+    Paired: trials of one seed and fold met the same rows, and what is hard in these falls out of the difference. The
+    error of the best one's own mean would hold it, and would be none at all where the best one is always right.
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    known = {(outcome.seed, outcome.fold): outcome.metric for outcome in other}
+    pairs = [(outcome.metric, known.get((outcome.seed, outcome.fold))) for outcome in best]
+    gaps = [sign * (ours - theirs) for ours, theirs in pairs if ours is not None and theirs is not None]
+    return _mean_and_error(gaps)
+
+
+def is_within(behind: Score) -> bool:
+    """Say whether a shortfall is within one standard error; one trial that tells two candidates apart is."""
+    return round(behind.mean - behind.error, DIGITS) <= 0
 
 
 def select(
@@ -62,40 +80,45 @@ def select(
 ) -> list[Standing]:
     """Return the standings, the chosen one first and those that were `dropped`, with their reasons, last.
 
-    The one-standard-error rule (Breiman et al. 1984, section 3.4.3): with few labels the differences between
-    candidates are mostly noise, and then fewer trained weights are the safer choice.
+    The one-standard-error rule (Breiman et al. 1984, section 3.4.3), of the paired difference to the best: with few
+    labels the differences between candidates are mostly noise, and then fewer trained weights are the safer choice.
     """
     sign = 1.0 if higher_is_better else -1.0
     scores = {one: mean_and_error(rows) for one, rows in outcomes.items()}
-    means = {one: score.mean for one, score in scores.items()}
-    errors = {one: score.error for one, score in scores.items()}
     running = [one for one in scores if one not in dropped]
-    best = max(running, key=lambda one: (sign * means[one], -one.cost))
-    within = [one for one in running if sign * (means[best] - means[one]) <= errors[best]]
-    chosen = min(within, key=lambda one: (one.cost, -sign * means[one]))
+    best = max(running, key=lambda one: (sign * scores[one].mean, -one.cost))
+    behind = {one: shortfall(outcomes[best], outcomes[one], higher_is_better) for one in running}
+    within = [one for one in running if is_within(behind[one])]
+    chosen = min(within, key=lambda one: (one.cost, -sign * scores[one].mean))
 
     def standing(one: Candidate) -> Standing:
-        steps = int(np.median([outcome.steps for outcome in outcomes[one]]))
-        reason = dropped.get(one) or _reason(one, chosen, best, within, means, errors)
-        return Standing(one, means[one], errors[one], len(outcomes[one]), steps, one is chosen, reason, one in dropped)
+        steps, score = int(np.median([outcome.steps for outcome in outcomes[one]])), scores[one]
+        reason = dropped.get(one) or _reason(one, chosen, best, behind)
+        return Standing(one, score.mean, score.error, len(outcomes[one]), steps, one is chosen, reason, one in dropped)
 
-    others = sorted((one for one in scores if one is not chosen), key=lambda one: (one in dropped, -sign * means[one]))
-    return [standing(one) for one in (chosen, *others)]
+    def order(one: Candidate) -> tuple[bool, float]:
+        return one in dropped, -sign * scores[one].mean
+
+    return [standing(one) for one in (chosen, *sorted((one for one in scores if one is not chosen), key=order))]
 
 
-def _reason(
-    one: Candidate,
-    chosen: Candidate,
-    best: Candidate,
-    within: Sequence[Candidate],
-    means: Mapping[Candidate, float],
-    errors: Mapping[Candidate, float],
-) -> str:
-    bar = f"{means[best]:.3f} ± {errors[best]:.3f}"
+def describe(behind: Score, best: Candidate) -> str:
+    """Return a shortfall in words."""
+    return f"{behind.mean:.3f} ± {behind.error:.3f} behind {best.strategy}"
+
+
+def _reason(one: Candidate, chosen: Candidate, best: Candidate, behind: Mapping[Candidate, Score]) -> str:
     if one is chosen:
-        return "best mean" if one is best else f"cheapest within one standard error of {best.strategy} ({bar})"
+        return "best mean" if one is best else f"cheapest within one standard error: {describe(behind[one], best)}"
     if one is best:
-        return f"best mean ({bar}), but {chosen.strategy} is within one standard error and trains fewer weights"
-    if one in within:
-        return f"within one standard error of {best.strategy} ({bar}), but trains more weights than {chosen.strategy}"
-    return f"more than one standard error behind {best.strategy} ({bar})"
+        return f"best mean, but {chosen.strategy} trains fewer weights and is within one standard error"
+    if is_within(behind[one]):
+        return (
+            f"{describe(behind[one], best)}, within one standard error, but trains more weights than {chosen.strategy}"
+        )
+    return f"{describe(behind[one], best)}, more than one standard error"
+
+
+def _mean_and_error(values: Sequence[float]) -> Score:
+    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+    return Score(float(np.mean(values)), error)

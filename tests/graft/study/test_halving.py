@@ -28,7 +28,8 @@ def test_the_better_half_goes_on():
 
 
 def test_a_reason_says_by_how_much():
-    assert drop(APART, 2, True)[D] == "dropped after 2 trials: 0.605 against 0.905 ± 0.005 of a"
+    apart = APART | {D: outcomes(0.6, 0.63)}
+    assert drop(apart, 2, True)[D] == "dropped after 2 trials: 0.290 ± 0.010 behind a"
 
 
 def test_whoever_could_still_be_chosen_goes_on():
@@ -52,3 +53,9 @@ def test_who_was_dropped_cannot_be_chosen_however_good_its_first_trials_were():
     assert [standing.candidate for standing in standings] == [B, A]
     assert standings[0].kept
     assert standings[1].reason == "dropped after 2 trials"
+
+
+def test_one_trial_that_tells_two_apart_drops_nobody():
+    """A best that is always right has no error of its own; what counts is the difference."""
+    right = {A: outcomes(1.0, 1.0, 1.0, 1.0), B: outcomes(1.0, 0.75, 1.0, 1.0), C: outcomes(0.75, 0.75, 1.0, 0.75)}
+    assert set(drop(right, 3, True)) == {C}

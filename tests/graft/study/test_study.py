@@ -264,15 +264,28 @@ def test_within_one_standard_error_the_cheaper_one_wins():
     probe, full = candidates()
     standings = select({full: outcomes(0.9, 0.7), probe: outcomes(0.75, 0.75)}, higher_is_better=True)
     assert [standing.candidate for standing in standings] == [probe, full]
-    assert "cheapest within one standard error of full" in standings[0].reason
-    assert "best mean (0.800 ± 0.100), but linear-probe is within one standard error" in standings[1].reason
+    assert standings[0].reason == "cheapest within one standard error: 0.050 ± 0.100 behind full"
+    assert standings[1].reason == "best mean, but linear-probe trains fewer weights and is within one standard error"
 
 
 def test_beyond_one_standard_error_the_better_one_wins():
     probe, full = candidates()
     standings = select({full: outcomes(0.91, 0.89), probe: outcomes(0.75, 0.75)}, higher_is_better=True)
     assert standings[0].candidate is full
-    assert "more than one standard error behind full" in standings[1].reason
+    assert standings[1].reason == "0.150 ± 0.010 behind full, more than one standard error"
+
+
+def test_rows_that_are_hard_for_all_do_not_blur_the_difference():
+    probe, full = candidates()
+    standings = select({full: outcomes(0.9, 0.5, 0.7), probe: outcomes(0.85, 0.46, 0.65)}, higher_is_better=True)
+    assert standings[0].candidate is full
+    assert standings[0].standard_error > 0.1
+
+
+def test_one_trial_that_tells_two_apart_is_no_reason_to_train_more():
+    probe, full = candidates()
+    standings = select({full: outcomes(1.0, 1.0, 1.0), probe: outcomes(1.0, 0.75, 1.0)}, higher_is_better=True)
+    assert standings[0].candidate is probe
 
 
 def test_a_loss_is_better_when_lower():

@@ -116,8 +116,9 @@ def _label_ends(axes: Axes, points: Sequence[CurvePoint]) -> None:
 def _name_gain(axes: Axes, gain: str, points: Sequence[CurvePoint]) -> None:
     """Write the expected gain over the dashes that lead to it."""
     last, ahead = points[-2:]
+    middle = last.labels**0.56 * ahead.labels**0.44, 50 * (last.score.value + ahead.score.value)
     axes.annotate(
-        f"{gain}, foretold", ((last.labels * ahead.labels) ** 0.5, 50 * (last.score.value + ahead.score.value)), (0, 5),
+        f"{gain}, foretold", middle, (0, 5),
         textcoords="offset points", ha="center", va="bottom", color=TRANSFER, fontsize=9,
     )  # fmt: skip
 

@@ -38,6 +38,7 @@ def _prepare(axes: Axes, forest: Forest, end: float) -> None:
     reach = 100 * forest.margin
     axes.axvspan(-reach, reach, color=MUTED, alpha=0.14, linewidth=0)
     axes.axvline(0, color=INK, linewidth=1)
+    axes.set_title(f"grey: within the margin of {reach:g}", loc="right", fontsize=8.5, fontweight="normal", color=MUTED)
     axes.set_ylim(end - 0.4, -0.7)
     axes.set_title(forest.title)
     axes.set_xlabel(forest.axis)

@@ -1,60 +1,37 @@
 """adapt TARGET: the study; compare strategies inside the labelled budget, train winner, control and probe."""
 
-import csv
 import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from graft.backbones import layer_groups, load, load_processor, renew_head, save
+from graft.backbones import layer_groups, load, load_processor, save
 from graft.catalog import Catalog
 from graft.manifest import digest, verify_manifest, whole_folder
 from graft.problems import PROBLEMS
-from graft.problems.tokens import describe_tokens
 from graft.progress import Progress
-from graft.reading import Dataset, read, row_hashes
+from graft.reading import Dataset, read
 from graft.settings import settings
-from graft.study import Bench, Outcome, StudyResult, count_steps, plan, search, train_finals
+from graft.study import Bench, StudyResult, count_steps, plan, search, train_finals
 from graft.study.caching import with_prefix
-from graft.study.candidates import Candidate
-from graft.study.label_curve import Curve, choose_counts, draw_test, explain_counts, train_curve
+from graft.study.description import describe_study
+from graft.study.label_curve import Curve, choose_counts, draw_test, train_curve
 from graft.study.label_curve import count_steps as count_curve_steps
 from graft.study.pruning import note, plain, prune
-from graft.study.selection import Standing
 from graft.study.skill import open_skill
 from graft.study.study import Report
-from graft.training import describe_device
+from graft.study.tables import write_tables
 from graft.training.batches import group_by_length
 from graft.transferability.boundaries import count_drawn, describe, score_checkpoint
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
-TRIAL_COLUMNS = (
-    "role",
-    "strategy",
-    "learning_rate",
-    "seed",
-    "fold",
-    "steps",
-    "metric",
-    "loss",
-    "forgetting",
-    "seconds",
-    "flops",
-    "trained_parameters",
-    "peak_memory_bytes",
-    "decision",
-    "why",
-)
-CURVE_COLUMNS = (*TRIAL_COLUMNS[:5], "step", "train_loss", "validation_loss", "validation_metric")
 
 
 def run(name: str, catalog: Catalog) -> None:
@@ -83,8 +60,8 @@ def run(name: str, catalog: Catalog) -> None:
         for role, seed, model in train_finals(bench, result, progress.update):
             save(model, bench.processor, folder / role / f"seed-{seed}")
         curve = _train_curve(bench, dataset, result, lambda step, message: progress.update(before + step, message))
-        _write(folder, bench, dataset, result, curve)
-        facts = _describe(name, catalog, bench, dataset, result)
+        write_tables(folder, bench, result, curve)
+        facts = describe_study(name, target, bench, dataset, result)
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
         facts |= {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries, "left_out": plain(left_out)}
         facts |= {"price_per_hour": settings().price_per_hour}
@@ -158,151 +135,3 @@ def _train_curve(bench: Bench, dataset: Dataset, result: StudyResult, report: Re
     rows = draw_test(test.num_rows)
     inputs = bench.problem.encode(test.drop_columns(["label"]).take(pa.array(rows)), bench.processor)
     return Curve(rows, list(train_curve(bench, result, inputs, report)))
-
-
-def _write(folder: Path, bench: Bench, dataset: Dataset, result: StudyResult, curve: Curve) -> None:
-    standings = {_key(one.candidate): one for one in (*result.standings, *result.control)}
-    rows = [asdict(outcome) | _decision(standings.get(_key(outcome))) for outcome in result.outcomes]
-    parts = [
-        asdict(one.outcome) | {"decision": "curve", "why": f"trained on {one.rows} labelled rows for the label curve"}
-        for one in curve.points
-    ]
-    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, [*_recording(bench), *rows, *parts, *_end(bench, result)])
-    points = (row | point for row in rows for point in row["curve"])
-    _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
-    pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
-    if curve.points:
-        pq.write_table(curve.table(), folder / "label_curve.parquet")
-
-
-def _recording(bench: Bench) -> Iterator[dict[str, Any]]:
-    """Yield the row of what all trials share: one pass over the labelled rows fills the prefix cache."""
-    if bench.recording is not None:
-        why = f"the {bench.recording.rows} labelled rows were run through the frozen layers once, for all trials"
-        yield {"role": "recording", "strategy": "prefix-cache", "decision": "shared", "why": why} | asdict(
-            bench.recording
-        )
-
-
-def _end(bench: Bench, result: StudyResult) -> Iterator[dict[str, Any]]:
-    """Yield the row of a search that its budget ended."""
-    if result.ended is not None:
-        limit = "max_trials" if "max_trials is" in result.ended else "max_seconds"
-        yield {"role": "budget", "strategy": limit, "decision": "ended", "why": result.ended}
-
-
-def _key(of: Candidate | Outcome) -> tuple[str, str, float]:
-    return of.role, of.strategy, of.learning_rate
-
-
-def _decision(standing: Standing | None) -> dict[str, str]:
-    """Return what the search decided about a trial's candidate, and why; final models stand in no comparison."""
-    if standing is None:
-        return {"decision": "final", "why": "trained on the whole labelled budget"}
-    return {"decision": standing.decision, "why": standing.reason}
-
-
-def _held_predictions(outcomes: Iterable[Outcome], winner: Standing) -> pa.Table:
-    """Return the winner's predictions on rows held out of its training; what temperature may be fitted on."""
-    mine = [outcome for outcome in outcomes if _key(outcome) == _key(winner.candidate)]
-    return pa.table(
-        {
-            "seed": pa.array([one.seed for one in mine for _ in one.validation_labels], pa.int64()),
-            "label": pa.array([label for one in mine for label in one.validation_labels], pa.int64()),
-            "logits": pa.array([row for one in mine for row in one.validation_logits], pa.list_(pa.float32())),
-        }
-    )
-
-
-def _describe(name: str, catalog: Catalog, bench: Bench, dataset: Dataset, result: StudyResult) -> dict[str, Any]:
-    target = catalog.target(name)
-    problem, train = bench.problem, dataset.splits["train"]
-    trained = result.winner.candidate.trained_groups
-    groups = layer_groups(renew_head(bench.source, problem, bench.labels, seed=0))
-    return {
-        "target": name,
-        "source": target.source,
-        "problem": problem.name,
-        "metric": problem.metric,
-        "higher_is_better": problem.higher_is_better,
-        "labels": list(dataset.labels),
-        "labels_per_class": target.data.labels_per_class,
-        "train_rows": len(train),
-        "test_rows": len(dataset.splits["test"]),
-        "dataset": dataset.fingerprint,
-        "train_hashes": row_hashes(train, problem),
-        "groups": [
-            {"name": group.name, "parameters": group.parameters, "trained": group.name in trained} for group in groups
-        ],
-        "winner": _choice(result.winner),
-        "control": _choice(result.control[0]),
-        "probe": _describe_probe(result),
-        "candidates": [_row(standing, result.outcomes) for standing in (*result.standings, *result.control)],
-        "selection": str(result.selection),
-        "skill": _describe_skill(bench),
-        "seeds": list(range(bench.study.seeds)),
-        "budget": {
-            "max_trials": bench.study.max_trials,
-            "max_seconds": bench.study.max_seconds,
-            "ended": result.ended,
-        },
-        "flops": _total_flops(bench, result.outcomes),
-        "device": describe_device(),
-        "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
-        "notes": result.notes,
-        "label_curve": explain_counts(np.asarray(bench.examples.labels), bench.study.label_counts),
-    }
-
-
-def _total_flops(bench: Bench, outcomes: Sequence[Outcome]) -> int | None:
-    """Return the FLOPs of every trial, final models included, and of the recording; None where one is not known."""
-    known = [outcome.flops for outcome in outcomes if outcome.flops is not None]
-    shared = bench.recording.flops if bench.recording else 0
-    return sum(known) + shared if len(known) == len(outcomes) else None
-
-
-def _choice(standing: Standing) -> dict[str, Any]:
-    candidate = standing.candidate
-    return {
-        "strategy": candidate.strategy,
-        "learning_rate": candidate.learning_rate,
-        "steps": standing.steps,
-        "trained_groups": list(candidate.trained_groups),
-        "trained_parameters": candidate.trained_parameters,
-        "mean": standing.mean,
-        "standard_error": standing.standard_error,
-    }
-
-
-def _describe_probe(result: StudyResult) -> dict[str, Any]:
-    """Return how the untouched source's head was trained, and the folder of its models."""
-    candidate, steps = result.probe
-    facts = {"strategy": candidate.strategy, "learning_rate": candidate.learning_rate, "steps": steps}
-    return facts | {"folder": "winner" if result.probe_is_winner else "source"}
-
-
-def _describe_skill(bench: Bench) -> dict[str, Any] | None:
-    """Return what the trials' forgetting was measured with, what was allowed, and what share was replayed."""
-    if bench.skill is None:
-        return None
-    facts = {"metric": bench.skill.problem.metric, "before": bench.skill.before, "rows": len(bench.skill.rows)}
-    return facts | {"max_forgetting": bench.study.max_forgetting, "replay": bench.study.replay}
-
-
-def _row(standing: Standing, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    facts = {"role": standing.candidate.role, "trials": standing.trials, "kept": standing.kept}
-    mine = [outcome for outcome in outcomes if _key(outcome) == _key(standing.candidate)]
-    known = [outcome.flops for outcome in mine if outcome.flops is not None]
-    costs = {  # of one trial, in the mean
-        "seconds": round(sum(outcome.seconds for outcome in mine) / len(mine), 3),
-        "flops": round(sum(known) / len(known)) if known else None,
-    }
-    lost = {"forgetting": standing.forgetting, "forgetting_error": standing.forgetting_error}
-    return _choice(standing) | facts | costs | lost | {"dropped": standing.dropped, "reason": standing.reason}
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -73,7 +73,7 @@ def test_candidates_tell_what_they_forgot_and_the_control_nothing(make_evidence:
     assert "500 validation rows of the source (accuracy 98.1" in text
     assert "are at most +10.0 points could be chosen. In each step 25.0" in text
     assert "full0.00187.1\N{NARROW NO-BREAK SPACE}%+16.4 points2.8" in text
-    assert "scratch0.00180.0\N{NARROW NO-BREAK SPACE}%1.5\N{NARROW NO-BREAK SPACE}%15" in text  # nothing between
+    assert "scratch0.00180.0\N{NARROW NO-BREAK SPACE}% ± 1.515" in text  # nothing between error and trials
 
 
 def test_a_study_without_measured_trials_gets_its_page_too(make_evidence: Make) -> None:

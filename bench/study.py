@@ -26,9 +26,9 @@ PARTS = {"no cache": (False, STUDY.halving), "no halving": (True, 1), BARE: (Fal
 """What is left out of the study: whether it has the cache, and its halving."""
 REPEATED, ONCE = PAIRS[2], (PAIRS[0], PAIRS[1], PAIRS[3], PAIRS[4], PAIRS[5])
 METHOD = f"""\
-Choose and train: the {len(STUDY.strategies)} strategies of a default study and the control, with {STUDY.seeds} seeds and
-{STUDY.folds} folds, {STUDY.budget_steps} steps each, on {LABELS} labels per class; then the chosen one and the control
-on all labels. Ours is the whole study with its cache and its halving, and trains the
+Choose and train: the {len(STUDY.strategies)} strategies of a default study and the control, with {STUDY.seeds} seeds
+and {STUDY.folds} folds, {STUDY.budget_steps} steps each, on {LABELS} labels per class; then the chosen one and the
+control on all labels. Ours is the whole study with its cache and its halving, and trains the
 untouched source as well. The peer trains every candidate with every seed on every fold by a `Trainer` of transformers,
 phase by phase, with frozen layers as frozen and batches made by the same function, and takes the best mean.
 

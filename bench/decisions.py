@@ -15,7 +15,6 @@ from bench.results import Conclusion, Forest, Guard, Measured, Stem
 from bench.rows import ROOT
 from bench.sources import KEPT, RECIPES, open_source
 from bench.tables import tables
-from bench.tally import covered
 from bench.worse import DRAWS, ROWS
 from graft.catalog import Study
 from graft.manifest import digest, sha256, write_whole
@@ -58,11 +57,7 @@ def conclude(measured: Sequence[Measured], quick: bool) -> Conclusion:
         name="studies that said helps where it truly hurts, or hurts where it truly helps",
         found=f"{wrong} of {len(found)}", holds=wrong == 0, value=wrong,
     )  # fmt: skip
-    inside = Guard(
-        name="intervals that hold the truth", found=f"{covered(found)} of {len(found)}", holds=True,
-        value=covered(found) / len(found),
-    )  # fmt: skip
-    return Conclusion(guards=(guard, inside), tables=tables(found, study), forest=forest)
+    return Conclusion(guards=(guard,), tables=tables(found, study), forest=forest)
 
 
 def ask(quick: bool) -> list[Answer]:

@@ -62,12 +62,12 @@ def real(name: str) -> Path:
     """Return the folder of a real dataset, or of the part of a bundled example that stands in for it."""
     if (REAL / name).is_dir():
         return REAL / name
-    example, part = BUNDLED[name]
-    folder = KEPT / "data" / example
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        build_bundled(example, folder)
-    return folder / "data" / example / part
+    return bundled(*BUNDLED[name])
+
+
+def bundled(example: str, part: str) -> Path:
+    """Return the folder of a part of a bundled example, built if it is not there yet."""
+    return _made(f"bundled-{example}", lambda folder: build_bundled(example, folder)) / "data" / example / part
 
 
 BUNDLED = {
@@ -100,7 +100,7 @@ def shuffled(name: str, problem: str) -> Path:
 def shakespeare() -> Path:
     """Return passages of Shakespeare, unlabelled; without the real text those of the bundled documentation."""
     if not (REAL / "shakespeare").is_dir():
-        return real("movie_reviews").parent / "source"
+        return bundled("pydocs", "source")
 
     def make(folder: Path) -> None:
         for split in ("train", "validation", "test"):

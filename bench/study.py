@@ -19,16 +19,16 @@ from graft.settings import settings
 from graft.study import train_finals
 
 TITLE = "The study"
-STUDY = Study(budget_steps=40, folds=2, few_labels=1000, learning_rates=(1e-3, 3e-3))
+STUDY = Study(budget_steps=40, folds=2, few_labels=1000)
 LABELS, AIM, MOST_REGRET = 100, 6.0, 0.005
 GRID, OURS, BARE = "grid by Trainer", "the study", "neither"
 PARTS = {"no cache": (False, STUDY.halving), "no halving": (True, 1), BARE: (False, 1)}
 """What is left out of the study: whether it has the cache, and its halving."""
 REPEATED, ONCE = PAIRS[2], (PAIRS[0], PAIRS[1], PAIRS[3], PAIRS[4], PAIRS[5])
 METHOD = f"""\
-Choose and train: {len(STUDY.strategies)} strategies and the control at {len(STUDY.learning_rates)} learning rates, with
-{STUDY.seeds} seeds and {STUDY.folds} folds, {STUDY.budget_steps} steps each, on {LABELS} labels per class; then the
-chosen one and the control on all labels. Ours is the whole study with its cache and its halving, and trains the
+Choose and train: the {len(STUDY.strategies)} strategies of a default study and the control, with {STUDY.seeds} seeds
+and {STUDY.folds} folds, {STUDY.budget_steps} steps each, on {LABELS} labels per class; then the chosen one and the
+control on all labels. Ours is the whole study with its cache and its halving, and trains the
 untouched source as well. The peer trains every candidate with every seed on every fold by a `Trainer` of transformers,
 phase by phase, with frozen layers as frozen and batches made by the same function, and takes the best mean.
 

@@ -3,7 +3,6 @@ import multiprocessing
 import os
 import signal
 from dataclasses import replace
-from functools import partial
 from itertools import accumulate
 
 import pytest
@@ -29,14 +28,16 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["torch", "graft.training", "graft.problems", "graft.backbones", "tests.conftest"])
 
 
-def train_until(job, build_network, kill):
-    """Train a fresh network and end this process by `kill -9` after a step."""
+def kill_after(step, job, model):
+    """Train in another process, and end that by `kill -9` after a step."""
+    child = PROCESSES.Process(target=_train_until, args=(step, job, model))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
 
-    def report(step, message):
-        if step == kill:
-            os.kill(os.getpid(), signal.SIGKILL)
 
-    train(job, build_network(), report)
+def _train_until(last, job, model):
+    train(job, model, lambda step, message: os.kill(os.getpid(), signal.SIGKILL) if step == last else None)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def run(networks, tmp_path):
 
     def go(strategy="full", folder="state", kill=None, network="resnet", **changes):
         problem, config, labels, rows, processor = networks[network]
-        build_network = partial(build, problem, config, labels, seed=0)
+        model = build(problem, config, labels, seed=0)
         job = {
             "problem": problem,
             "processor": processor,
@@ -74,12 +75,7 @@ def run(networks, tmp_path):
             "blend": STRATEGIES[strategy].blend,
         }
         if kill is not None:
-            child = PROCESSES.Process(target=train_until, args=(Job(**(job | changes)), build_network, kill))
-            child.start()
-            child.join()
-            assert child.exitcode == -signal.SIGKILL
-            return None
-        model = build_network()
+            return kill_after(kill, Job(**(job | changes)), model)
         trained = train(Job(**(job | changes)), model, lambda step, message: None)
         return weights_digest(model), trained, model
 

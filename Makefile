@@ -25,7 +25,7 @@ demo: .venv/.stamp  ## the bundled digits example, from raw data to a verdict an
 	@$(BIN)/graft run digits
 
 test: .venv/.stamp  ## every test that needs neither a network nor a GPU
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: .venv/.stamp  ## lint, format, types and the import rings
 	$(BIN)/ruff check .

@@ -22,8 +22,11 @@ from graft.report.wording import FILTERS
 MOST_CLASSES = 40  # a larger confusion matrix is a grey square
 
 
-def render_page(evidence: Evidence) -> str:
-    """Return the report as HTML: the first screen for who decides, the rest for who must believe it."""
+def render_page(evidence: Evidence, figures: Mapping[str, str] | None = None) -> str:
+    """Return the report as HTML: the first screen for who decides, the rest for who must believe it.
+
+    `figures` are those of `draw_figures`; none: they are drawn now, which takes most of the time.
+    """
     metrics, study = evidence.metrics, evidence.study
     return environment(html=True).get_template("report.html.j2").render(
         metrics=metrics,
@@ -33,7 +36,7 @@ def render_page(evidence: Evidence) -> str:
         sentence=sentence(metrics),
         colour=style.VERDICT[metrics["verdict"]],
         drawing=draw(study["groups"], metrics["trained_groups"]),
-        figures=_figures(evidence),
+        figures=draw_figures(evidence) if figures is None else figures,
         confusions=_confusions(evidence),
         on_cpu=str(study["device"]).startswith("cpu"),
         prices=price(metrics, evidence.trials),
@@ -56,7 +59,8 @@ def environment(html: bool) -> Environment:
     return made
 
 
-def _figures(evidence: Evidence) -> Mapping[str, str]:
+def draw_figures(evidence: Evidence) -> Mapping[str, str]:
+    """Return the figures of a report by name, as data URIs of SVG images."""
     study, labels = evidence.study, evidence.study["labels"]
     figures = {
         "verdict": plots.verdict_figure(evidence.metrics),

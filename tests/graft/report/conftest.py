@@ -1,6 +1,6 @@
 """Evidence made by code: a digits study as large as a real one, and one of sentences with a hostile row."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from graft.evaluation.label_curve import CurvePoint, LabelCurve
 from graft.evaluation.points import Point
 from graft.problems import PROBLEMS
 from graft.report.evidence import Evidence, Fact, count_confusions, worst_mistakes
+from graft.report.page import draw_figures
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" of json.dumps"
 GROUPS = [
@@ -29,6 +30,12 @@ GROUPS = [
 @pytest.fixture
 def make_evidence() -> Callable[..., Evidence]:
     return evidence
+
+
+@pytest.fixture(scope="session")
+def figures() -> Mapping[str, str]:
+    """The figures of the plain evidence, for tests of what stands around them: to draw them takes seconds."""
+    return draw_figures(evidence())
 
 
 def evidence(modality: str = "image", classes: int = 4, verdict: str = "helps") -> Evidence:

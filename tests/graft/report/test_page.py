@@ -1,5 +1,5 @@
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 
 import pytest
@@ -8,6 +8,7 @@ from graft.report.evidence import Evidence
 from graft.report.page import render_page
 from tests.graft.report.conftest import HOSTILE
 
+Figures = Mapping[str, str]
 Make = Callable[..., Evidence]
 
 
@@ -54,12 +55,14 @@ def test_what_users_wrote_is_shown_and_never_run(make_evidence: Make) -> None:
         ("cannot-tell", "Cannot tell yet"),
     ],
 )
-def test_first_heading_is_the_verdict_in_words(make_evidence: Make, verdict: str, headline: str) -> None:
-    assert f"<h1>{headline}</h1>" in render_page(make_evidence(verdict=verdict))
+def test_first_heading_is_the_verdict_in_words(
+    make_evidence: Make, figures: Figures, verdict: str, headline: str
+) -> None:
+    assert f"<h1>{headline}</h1>" in render_page(make_evidence(verdict=verdict), figures)
 
 
-def test_page_holds_gain_layers_price_mistakes_and_lineage(make_evidence: Make) -> None:
-    read = Elements(render_page(make_evidence()))
+def test_page_holds_gain_layers_price_mistakes_and_lineage(make_evidence: Make, figures: Figures) -> None:
+    read = Elements(render_page(make_evidence(), figures))
     for part in (
         "+6.2 points", "+3.1 to +9.4", "block 3", "2 of 5 layer groups trained", "57.7k", "83", "+8.4 points",
         "0.038", "target/part-1.parquet, row 26", "within one standard error", "91bc" * 16, "lp-ft",
@@ -67,8 +70,8 @@ def test_page_holds_gain_layers_price_mistakes_and_lineage(make_evidence: Make) 
         assert part in read.text, part
 
 
-def test_candidates_tell_what_they_forgot_and_the_control_nothing(make_evidence: Make) -> None:
-    text = Elements(render_page(make_evidence())).text
+def test_candidates_tell_what_they_forgot_and_the_control_nothing(make_evidence: Make, figures: Figures) -> None:
+    text = Elements(render_page(make_evidence(), figures)).text
     assert "+16.4 ± 2.8" in text
     assert "500 validation rows of the source (accuracy 98.1" in text
     assert "are at most +10.0 points could be chosen. In each step 25.0" in text
@@ -76,13 +79,13 @@ def test_candidates_tell_what_they_forgot_and_the_control_nothing(make_evidence:
     assert "scratch0.00180.0\N{NARROW NO-BREAK SPACE}% ± 1.515" in text  # nothing between error and trials
 
 
-def test_a_study_without_measured_trials_gets_its_page_too(make_evidence: Make) -> None:
+def test_a_study_without_measured_trials_gets_its_page_too(make_evidence: Make, figures: Figures) -> None:
     from dataclasses import replace
 
     given = make_evidence()
     candidates = [{key: one[key] for key in one if "forgetting" not in key} for one in given.study["candidates"]]
     old = {key: given.study[key] for key in given.study if key != "skill"} | {"candidates": candidates}
-    assert "validation rows of the source" not in Elements(render_page(replace(given, study=old))).text
+    assert "validation rows of the source" not in Elements(render_page(replace(given, study=old), figures)).text
 
 
 def test_the_same_evidence_gives_the_same_bytes(make_evidence: Make) -> None:
@@ -102,25 +105,27 @@ def test_a_perfect_model_with_unmeasured_forgetting_still_gets_a_page(make_evide
     assert "not measured" in read.text
 
 
-def test_the_price_of_a_point_is_told_where_there_is_one_and_said_to_be_missing_where_not(make_evidence: Make) -> None:
+def test_the_price_of_a_point_is_told_where_there_is_one_and_said_to_be_missing_where_not(
+    make_evidence: Make, figures: Figures
+) -> None:
     from dataclasses import replace
 
     given = make_evidence()
     priced = replace(given, metrics={**given.metrics, "price_per_hour": 2.0, "money": 0.0463})
-    text = Elements(render_page(priced)).text
+    text = Elements(render_page(priced, figures)).text
     assert "A gain of +6.2 points, whose interval lies above zero, was bought for this" in text
     assert "money per point" in text
     assert "Money is time at 2.00 an hour" in text
     assert "On a CPU this is the memory of the whole process" in text
-    unclear = Elements(render_page(make_evidence(verdict="cannot-tell"))).text
+    unclear = Elements(render_page(make_evidence(verdict="cannot-tell"), figures)).text
     assert "There is no cost per point of gain: the interval of the gain" in unclear
     assert "money" not in unclear.lower()
     on_gpu = replace(given, study={**given.study, "device": "NVIDIA H100"})
-    assert "memory of the whole process" not in Elements(render_page(on_gpu)).text
+    assert "memory of the whole process" not in Elements(render_page(on_gpu, figures)).text
 
 
-def test_expectations_that_do_not_hold_are_counted_and_named(make_evidence: Make) -> None:
-    text = Elements(render_page(make_evidence())).text
+def test_expectations_that_do_not_hold_are_counted_and_named(make_evidence: Make, figures: Figures) -> None:
+    text = Elements(render_page(make_evidence(), figures)).text
     assert "2 expectations on the target's data were checked before anything was trained: 1 did not hold" in text
     assert "Share of rows that repeat another0.134≤ 0.132warning" in text
 

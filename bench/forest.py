@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LINE, GAP = 0.2, 0.9  # inches of a stem; lines between two groups
+FAR = 25  # points; an answer beyond would flatten all others, so that it is told in words
 
 
 def draw(forest: Forest) -> bytes:
@@ -27,8 +28,11 @@ def draw(forest: Forest) -> bytes:
     with canvas(8.2, LINE * at + 1.2) as figure:
         axes = figure.subplots()
         _prepare(axes, forest, at)
+        near = [stem for stem in forest.rows if not _is_far(stem)]
+        if ends := [100 * end for stem in near for end in (stem.low, stem.high, stem.truth)]:
+            axes.set_xlim(min(*ends, 0) - 1.5, max(*ends, 0) + 1.5)
         for number, stem in enumerate(forest.rows):
-            _draw(axes, stem, places[number])
+            (_tell if _is_far(stem) and near else _draw)(axes, stem, places[number])
         axes.set_yticks(ticks, groups)
         _explain(axes, forest)
         return png(figure)
@@ -58,6 +62,21 @@ def _draw(axes: Axes, stem: Stem, place: float) -> None:
     axes.plot([truth], [place], "o", color=INK, markersize=4.2, markeredgecolor="white", markeredgewidth=0.6)
 
 
+def _is_far(stem: Stem) -> bool:
+    return 100 * max(abs(stem.low), abs(stem.high), abs(stem.truth)) > FAR
+
+
+def _tell(axes: Axes, stem: Stem, place: float) -> None:
+    """Write beside the edge what lies beyond it."""
+    numbers = (stem.value, stem.low, stem.high, stem.truth)
+    value, low, high, truth = (f"{100 * one:+.0f}".replace("-", "−") for one in numbers)
+    left = stem.value < 0
+    arrow, edge = ("◂ ", 0.01) if left else ("", 0.99)
+    text = f"{arrow}{value} ({low} to {high}), truth {truth}{'' if left else ' ▸'}"
+    axes.text(edge, place, text, transform=axes.get_yaxis_transform(), ha="left" if left else "right", va="center",
+              color=VERDICT[stem.word], fontsize=8.5)  # fmt: skip
+
+
 def _explain(axes: Axes, forest: Forest) -> None:
     """Name the marks below the axis, the words in their colours."""
     from matplotlib.lines import Line2D
@@ -65,4 +84,4 @@ def _explain(axes: Axes, forest: Forest) -> None:
     said = [word for word in VERDICT if any(stem.word == word for stem in forest.rows)]
     marks = [Line2D([], [], color=VERDICT[word], linewidth=3.2, alpha=0.6, label=f"said {word}") for word in said]
     marks.append(Line2D([], [], color=INK, linewidth=1, marker="o", markersize=4.2, label="truth ± its error"))
-    axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.45, -0.1), ncols=len(marks), handlelength=1.4)
+    axes.figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), handlelength=1.4)

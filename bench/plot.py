@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 LINE, MARGIN = 0.56, 0.62  # inches, of a peer and of a panel around its peers
 COLOURS = {True: GREEN, False: RED, None: MUTED}
-PALETTE = 64
+PALETTE, WIDE_PALETTE = 64, 256
 TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
 
 
 def draw(result: Result) -> bytes:
     """Return the picture as a PNG: a panel for each comparison, those of one scale on the same axis; or a forest."""
     if result.conclusion.forest is not None:
-        return _reduce(forest.draw(result.conclusion.forest))
+        return _reduce(forest.draw(result.conclusion.forest), WIDE_PALETTE)
     sizes = [LINE * len(measured.against) + MARGIN for measured in result.comparisons]
     with canvas(7.2, sum(sizes) + 0.2) as figure:
         panels = figure.subplots(len(sizes), 1, height_ratios=sizes, squeeze=False)[:, 0]
@@ -35,11 +35,11 @@ def draw(result: Result) -> bytes:
     return _reduce(png(figure))
 
 
-def _reduce(picture: bytes) -> bytes:
+def _reduce(picture: bytes, colours: int = PALETTE) -> bytes:
     """Return a picture in few colours: flat ones need no more, and it is committed."""
     stream = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as full:
-        full.convert("RGB").quantize(PALETTE).save(stream, "PNG", optimize=True)
+        full.convert("RGB").quantize(colours).save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 

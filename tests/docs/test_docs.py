@@ -213,7 +213,7 @@ def test_every_event_is_explained():
 def test_the_two_commands_of_the_readme_run_what_they_say():
     first = BLOCK.findall(README.read_text())[0]
     assert first[1].split("\n")[:2] == ["make demo", "make test"]
-    for verb, expected in (("demo", "graft run digits"), ("test", "python -m pytest -q")):
+    for verb, expected in (("demo", "graft run digits"), ("test", "python -m pytest -q -n 2 --dist loadfile")):
         # This test itself runs under `make test`: the outer make's word on directories must not reach the inner one.
         command = ["make", "--no-print-directory", "-n", verb]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

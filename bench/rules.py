@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bench.answers import Tried
+from graft.study.selection import Score, is_within
 
 Metrics = Mapping[tuple[int, int], float]
 """The metric of each trial of a candidate by seed and fold; higher is better."""
@@ -18,7 +19,7 @@ def choose_best_mean(running: Sequence[Tried]) -> str:
 def choose_within_one_error(running: Sequence[Tried]) -> str:
     """Return the cheapest within one standard error of the best mean, that error being the best one's own."""
     best = max(running, key=lambda one: (_mean(one), -one.cost))
-    error = _error([metric for *_, metric in best.trials])
+    error = Score.of([metric for *_, metric in best.trials]).error
     return _cheapest([one for one in running if _mean(best) - _mean(one) <= error])
 
 
@@ -46,7 +47,7 @@ def choose(rule: str, tried: Sequence[Tried]) -> str:
 def _is_near(one: Tried, best: Tried) -> bool:
     mine, others = _metrics(one), _metrics(best)
     distances = [others[trial] - mine[trial] for trial in sorted(mine.keys() & others.keys())]
-    return float(np.mean(distances)) <= _error(distances)
+    return is_within(Score.of(distances))
 
 
 def _cheapest(near: Sequence[Tried]) -> str:
@@ -59,7 +60,3 @@ def _metrics(one: Tried) -> Metrics:
 
 def _mean(one: Tried) -> float:
     return float(np.mean([metric for *_, metric in one.trials]))
-
-
-def _error(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

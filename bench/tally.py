@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from statistics import NormalDist, mean
 from typing import get_args
@@ -62,11 +63,15 @@ def expected_coverage(answers: Sequence[Answer]) -> float:
     return mean(map(chance, answers))
 
 
+def _choose_by(rule: str, answer: Answer) -> str:
+    return choose(rule, answer.tried)
+
+
 POLICIES: dict[str, Callable[[Answer], str]] = {
     "the study": lambda one: one.chosen,
     "always fine-tune everything (full)": lambda one: "full",
     "always probe (linear-probe)": lambda one: "linear-probe",
-    **{f"rule: {name}": lambda one, name=name: choose(name, one.tried) for name in RULES},  # type: ignore[misc]
+    **{f"rule: {name}": partial(_choose_by, name) for name in RULES},
 }
 
 

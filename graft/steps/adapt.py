@@ -19,6 +19,7 @@ from graft.progress import Progress
 from graft.reading import Dataset, read
 from graft.settings import settings
 from graft.study import Bench, StudyResult, count_steps, plan, search, train_finals
+from graft.study.budget import require_one_round
 from graft.study.caching import with_prefix
 from graft.study.description import describe_study
 from graft.study.label_curve import Curve, choose_counts, draw_test, train_curve
@@ -48,7 +49,11 @@ def run(name: str, catalog: Catalog) -> None:
     earlier = _spent(bench.folder)
     candidates, notes, selection = plan(bench, train, target.data)
     groups = [group.name for group in layer_groups(bench.source)]
-    candidates, left_out = prune(candidates, groups, boundaries, target.study.prune, count_drawn(bench.examples))
+    # what moves nothing of the source is what a forgetting budget falls back on
+    safe = [one for one in candidates if not one.moves_source] if target.study.max_forgetting is not None else []
+    rows = count_drawn(bench.examples)
+    candidates, left_out = prune(candidates, groups, boundaries, target.study.prune, rows, safe)
+    require_one_round(target.study, candidates)
     bench = with_prefix(bench, candidates, name)
     notes += [*map(note, left_out), *_undefined(boundaries)]
     before = count_steps(bench, candidates, selection)

@@ -45,7 +45,7 @@ def with_prefix(bench: Bench, candidates: Sequence[Candidate], store: str) -> Be
     room.forget_others()  # a source that was trained anew leaves nothing behind that would fill the disk
     if prefix.boundaries:
         size = room.used_bytes / 1e6
-        log.info("prefix cache: %d rows at boundaries %s, %.1f MB", len(feed), _listed(prefix.boundaries), size)
+        log.info("prefix cache: %d rows at boundaries %s, %.2g MB", len(feed), _listed(prefix.boundaries), size)
     cost = _first(bench, Recording(len(feed), seconds, flops, peak_memory_bytes()))
     return replace(bench, prefix=prefix, recording=cost)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from graft.study.candidates import Candidate
 from graft.study.halving import FEWEST, drop
 from graft.study.selection import Score, Standing, mean_and_error, select
@@ -21,11 +19,8 @@ Outcomes = Mapping[Candidate, Sequence[Outcome]]
 
 def mean_forgetting(outcomes: Sequence[Outcome]) -> Score | None:
     """Return the mean over the trials whose forgetting is known and its standard error; None where it is of none."""
-    values = np.array([outcome.forgetting for outcome in outcomes if outcome.forgetting is not None])
-    if not len(values):
-        return None
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-    return Score(float(values.mean()), error)
+    values = [outcome.forgetting for outcome in outcomes if outcome.forgetting is not None]
+    return Score.of(values) if values else None
 
 
 def drop_within(outcomes: Outcomes, one_in: int, higher_is_better: bool, most: float | None) -> dict[Candidate, str]:

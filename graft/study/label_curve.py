@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.errors import CatalogError
+from graft.study.study import Report, StudyResult, shifted
 from graft.study.trial import Bench, Outcome, run_part
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from graft.problems.problem import Examples
-    from graft.study.study import Report, StudyResult
 
 POINTS, DOUBLINGS = 6, 5  # where the counts are not asked for: six, from 1/32 of the budget on
 FEWEST = 3  # counts without which there is no curve
@@ -136,7 +136,7 @@ def train_curve(bench: Bench, result: StudyResult, test: Examples, report: Repor
                 rows = draw_part(labels, count, seed)
                 label = f"label curve, {chosen.candidate.strategy} seed {seed} on {len(rows)} labels"
                 logits, outcome = run_part(
-                    bench, chosen.candidate, seed, chosen.steps, rows, test, _shifted(report, done, label)
+                    bench, chosen.candidate, seed, chosen.steps, rows, test, shifted(report, done, label)
                 )
                 done += bench.study.budget_steps
                 yield Point(arm, len(rows), outcome, logits)
@@ -151,7 +151,3 @@ def _sizes(labels: Labels, count: int) -> list[int]:
 
 def _labels(bench: Bench) -> Labels:
     return np.asarray(bench.examples.labels, dtype=np.int64)
-
-
-def _shifted(report: Report, done: int, label: str) -> Report:
-    return lambda step, message: report(done + step, f"{label}: {message}")

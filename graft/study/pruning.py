@@ -9,7 +9,7 @@ against a strategy that freezes less, however poor the lower features are, becau
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,11 +40,13 @@ def prune(
     boundaries: Sequence[Boundary],
     scores: Sequence[str],
     rows: int,
+    safe: Collection[Candidate] = (),
 ) -> tuple[list[Candidate], list[LeftOut]]:
     """Return who stays and who is left out, by accuracies in `scores` that were read from `rows` labelled rows.
 
     All scores must agree, and one that is undefined never does. The control stays, and so do who trains everything
-    (or, where nobody does, who freezes least) and at least two strategies. `groups` are the network's, in order.
+    (or, where nobody does, who freezes least), who is `safe`, and at least two strategies. `groups` are the network's,
+    in order.
     """
     frozen = {one: count_frozen(one.legs, groups) for one in candidates if one.role == "candidate"}
     reasons = {
@@ -53,7 +55,9 @@ def prune(
         if (reason := _behind(boundaries[:place], scores, rows))
     }
     least = min(frozen.values())
-    behind = [one for one, depth in frozen.items() if depth > least and groups[depth - 1] in reasons]
+    behind = [
+        one for one, depth in frozen.items() if depth > least and groups[depth - 1] in reasons and one not in safe
+    ]
     staying = {one.strategy for one in frozen if one not in behind}
     for one in sorted(behind, key=lambda one: frozen[one]):  # a stable sort: of equal depths the first named
         if len(staying) < FEWEST:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 
@@ -14,10 +15,16 @@ DIGITS = 12  # rounding noise must not part a shortfall from the error that it e
 
 @dataclass(frozen=True)
 class Score:
-    """A candidate's mean over its trials and the standard error of that mean, 0 for a single trial."""
+    """A mean over trials and its standard error, 0 for a single trial."""
 
     mean: float
     error: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Return the score of at least one value."""
+        error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+        return cls(float(np.mean(values)), error)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Standing:
 
 def mean_and_error(outcomes: Sequence[Outcome]) -> Score:
     """Return the mean of the trials' metric and its standard error."""
-    return _mean_and_error([outcome.metric for outcome in outcomes if outcome.metric is not None])
+    return Score.of([outcome.metric for outcome in outcomes if outcome.metric is not None])
 
 
 def shortfall(best: Sequence[Outcome], other: Sequence[Outcome], higher_is_better: bool) -> Score:
@@ -65,7 +72,7 @@ def shortfall(best: Sequence[Outcome], other: Sequence[Outcome], higher_is_bette
     known = {(outcome.seed, outcome.fold): outcome.metric for outcome in other}
     pairs = [(outcome.metric, known.get((outcome.seed, outcome.fold))) for outcome in best]
     gaps = [sign * (ours - theirs) for ours, theirs in pairs if ours is not None and theirs is not None]
-    return _mean_and_error(gaps)
+    return Score.of(gaps)
 
 
 def is_within(behind: Score) -> bool:
@@ -117,8 +124,3 @@ def _reason(one: Candidate, chosen: Candidate, best: Candidate, behind: Mapping[
             f"{describe(behind[one], best)}, within one standard error, but trains more weights than {chosen.strategy}"
         )
     return f"{describe(behind[one], best)}, more than one standard error"
-
-
-def _mean_and_error(values: Sequence[float]) -> Score:
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-    return Score(float(np.mean(values)), error)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from graft.backbones import renew_head
 from graft.catalog import Data
 from graft.strategies import find_strategy
-from graft.study.budget import describe_end, refuse, require_one_round
+from graft.study.budget import describe_end, refuse
 from graft.study.candidates import Candidate, make_candidates
 from graft.study.folds import Selection, choose_selection, split
 from graft.study.forgetting import drop_within, select_within
@@ -65,7 +65,6 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
         found = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
         proposals = [f"{proposed} has the largest gradients relative to its weights ({found})"]
     candidates, notes = make_candidates(bench.study, model, proposed)
-    require_one_round(bench.study, candidates)
     return candidates, [*proposals, *notes], choose_selection(train, data, bench.study)
 
 
@@ -87,7 +86,7 @@ def search(
                 break
             for candidate in running:
                 label = f"{candidate.strategy} seed {seed} fold {fold.number}"
-                outcomes[candidate].append(run_trial(bench, candidate, seed, fold, _shifted(report, done, label)))
+                outcomes[candidate].append(run_trial(bench, candidate, seed, fold, shifted(report, done, label)))
                 done += trial
         if ended is not None:
             log.info(ended)
@@ -97,9 +96,8 @@ def search(
             dropped |= _halve(bench, outcomes, dropped)
     standings, over = _rank(bench, outcomes, dropped, "candidate")
     control, _ = _rank(bench, outcomes, dropped, "control")
-    notes = [*notes, *over]
+    notes = [*notes, *over, *([ended] if ended else [])]
     trials = [row for rows in outcomes.values() for row in rows]
-    notes = [*notes, *([ended] if ended else [])]
     return StudyResult(standings, control, choose_probe(bench, standings), selection, notes, trials, ended)
 
 
@@ -142,7 +140,7 @@ def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[
     for role, candidate, steps in finals:
         for seed in range(bench.study.seeds):
             label = f"{role} {candidate.strategy} seed {seed}"
-            model, outcome = run_final(bench, candidate, seed, steps, _shifted(report, done, label))
+            model, outcome = run_final(bench, candidate, seed, steps, shifted(report, done, label))
             result.outcomes.append(outcome)
             done += bench.study.budget_steps
             yield role, seed, model
@@ -150,5 +148,6 @@ def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[
         report(done + bench.study.budget_steps * bench.study.seeds, "source: the winner's models")
 
 
-def _shifted(report: Report, done: int, label: str) -> Report:
+def shifted(report: Report, done: int, label: str) -> Report:
+    """Return the report of one training among others: its steps come after those that are done."""
     return lambda step, message: report(done + step, f"{label}: {message}")

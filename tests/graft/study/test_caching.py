@@ -19,6 +19,8 @@ from tests.conftest import BERT, RESNET
 STRATEGIES = ("linear-probe", "top-1", "lp-ft", "surgical")
 STUDY = Study(strategies=STRATEGIES, seeds=2, budget_steps=4, folds=2, batch_size=6)
 
+MEASURED = (("lp-ft", True), ("surgical", False), ("scratch", True))
+
 
 @pytest.fixture(params=["resnet", "bert"])
 def bench(request, tmp_path, monkeypatch):
@@ -68,11 +70,14 @@ def test_a_study_from_the_cache_is_the_study_without_it_to_the_bit(bench):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "cached"), [("lp-ft", True), ("surgical", False), ("lora", True), ("scratch", True)]
+    ("bench", "strategy", "cached"),
+    [
+        *((network, *case) for network in ("resnet", "bert") for case in MEASURED),
+        ("bert", "lora", True),  # a ResNet's blocks have no linear layers
+    ],
+    indirect=["bench"],
 )
 def test_the_flops_of_a_trial_are_those_that_a_counter_over_all_of_it_sees(bench, strategy, cached, tmp_path):
-    if strategy == "lora" and bench.problem.modality == "image":
-        pytest.skip("a ResNet's blocks have no linear layers")
     tried = "full" if strategy == "scratch" else strategy
     bench = dataclasses.replace(bench, study=STUDY.model_copy(update={"strategies": (tried,)}))
     rows = pa.table({"label": pa.array(bench.examples.labels, pa.int64())})

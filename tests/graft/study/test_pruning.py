@@ -84,3 +84,10 @@ def test_what_is_left_out_is_told_with_its_figures():
     said = "knn 0.600 when frozen up to block 3, 0.900 up to block 1"
     assert plain([out]) == [{"strategy": "linear-probe", "learning_rate": 1e-3, "boundary": "block 3", "reason": said}]
     assert note(out) == f"linear-probe at 0.001 was left out by its scores: {said}"
+
+
+def test_what_a_forgetting_budget_falls_back_on_stays_however_poor_it_reads():
+    probe = ALL[0]
+    staying, out = prune(ALL, GROUPS, boundaries(ridge_probe=[0.9, 0.9, 0.5, 0.1]), ("ridge_probe",), ROWS, [probe])
+    assert probe in staying
+    assert [one.strategy for one in out] == ["top-1"]

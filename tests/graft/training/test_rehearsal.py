@@ -131,7 +131,7 @@ def test_rehearsal_over_a_played_back_prefix_is_rehearsal_without_it_to_the_bit(
         assert weights_digest(cached) == weights_digest(plain)
 
 
-def test_a_step_moves_by_the_shares_of_both_losses_and_batch_statistics_are_the_targets(cases):
+def test_rehearsal_leaves_batch_statistics_and_modes_to_the_target(cases):
     model, _, rehearsal = cases["resnet"]
     model.train()
     statistics = {name: value.clone() for name, value in model.named_buffers()}

@@ -72,7 +72,8 @@ def draw_figures(evidence: Evidence) -> Mapping[str, str]:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
     if evidence.metrics["robustness"] is not None:
         figures["corruptions"] = corruptions_figure(evidence.robustness)
-    pareto = pareto_figure(study["candidates"], study["metric"], evidence.metrics["source_metric"])
+    rises = study.get("higher_is_better", True)
+    pareto = pareto_figure(study["candidates"], study["metric"], evidence.metrics["source_metric"], rises)
     if "pareto" in evidence.drawn and pareto is not None:
         figures["pareto"] = pareto
     if evidence.label_curve.points:

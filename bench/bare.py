@@ -51,7 +51,7 @@ def pretrain(source: Source) -> tuple[Any, Any]:
         processor=processor,
         train=examples,
         validation=problem.encode(held, processor),
-        legs=(Leg(tuple(group.name for group in layer_groups(model)), epoch * recipe.epochs, 1.0),),
+        legs=(Leg(tuple(group.name for group in layer_groups(model)), epoch * recipe.epochs),),
         learning_rate=recipe.learning_rate,
         recipe=recipe,
         seed=recipe.seed,

@@ -6,6 +6,6 @@ SCRATCH = Strategy(
     name="scratch",
     title="random weights, everything trains",
     citation="He, Girshick and Dollár 2019, Rethinking ImageNet Pre-training",
-    phases=(Phase("all"),),
+    phases=(Phase("all", head=1.0),),
     pretrained=False,
 )

@@ -14,6 +14,7 @@ Words = tuple[str, ...]
 Depth = int | Literal["half", "all", "each", "proposed"] | Words
 Select = Callable[[Words], Sequence[str]]
 Scope = Literal["every", "biases", "norms"]
+NEW = 10.0  # a head begins from random weights, above layers that know something (Long et al. 2015, section 4.1)
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Phase:
     groups themselves, as `graft layers --match` takes them."""
     share: float = 1.0
     """Share of the trial's steps."""
-    rate: float = 1.0
-    """Factor on the trial's learning rate."""
+    head: float = NEW
+    """Factor on the learning rate of the head; 1 where the layers below it are as new as the head is."""
     decay: float = 1.0
     """Factor on the learning rate from each layer group to the one below it."""
     scope: Scope = "every"
@@ -58,15 +59,16 @@ class Leg:
 
     groups: tuple[str, ...]
     steps: int
-    rate: float = 1.0
+    head: float = 1.0
     decay: float = 1.0
     scope: Scope = "every"
     anchor: float = 0.0
     rank: int = 0
 
     def rate_of(self, group: str) -> float:
-        """Return the factor on the learning rate of one of the groups; the head's is `rate`."""
-        return float(self.rate * self.decay ** (len(self.groups) - 1 - self.groups.index(group)))
+        """Return the factor on the learning rate of one of the groups."""
+        below = len(self.groups) - 1 - self.groups.index(group)
+        return self.decay**below if below else self.head
 
 
 def resolve(
@@ -89,7 +91,7 @@ def resolve(
     ends = [round(steps * sum(share for _, share, _ in parts[: i + 1])) for i in range(len(parts))]
     begins = [0, *ends[:-1]]
     legs = (
-        Leg(trained, end - begin, phase.rate, phase.decay, phase.scope, phase.anchor, phase.rank)
+        Leg(trained, end - begin, phase.head, phase.decay, phase.scope, phase.anchor, phase.rank)
         for (phase, _, trained), begin, end in zip(parts, begins, ends, strict=True)
     )
     return tuple(leg for leg in legs if leg.steps)

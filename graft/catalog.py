@@ -171,6 +171,8 @@ class Study(Optimization):
     """Coverage of every interval."""
     resamples: int = Field(2000, ge=100)
     """Bootstrap resamples."""
+    warm_start: bool = True
+    """Whether the search goes on from an earlier one where all rows of that are among the labelled rows of now."""
     report: tuple[Literal["pareto"], ...] = ("pareto",)
     """What the report draws of the search beside its verdict; one word needs no list."""
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, str]
-SHARED = ("recording", "budget")
-"""Roles in trials.csv that are not trials: what all of them share, and what ended the search."""
+UNTRIED = ("budget", "left-out")
+"""Roles in trials.csv of what was not run: what the budget cut off, and candidates without a trial."""
+SHARED = ("recording", *UNTRIED)
+"""Roles in trials.csv that are not trials: what all of them share, and what was not run."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def summarise(trials: Sequence[Row], price_per_hour: float | None = None) -> lis
     """Return one Cost for each role and strategy in order of appearance; memory and parameters are the largest."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in trials:
-        if row["role"] != "budget":
+        if row["role"] not in UNTRIED:
             groups.setdefault((row["role"], row["strategy"]), []).append(row)
     return [_cost(role, strategy, rows, price_per_hour) for (role, strategy), rows in groups.items()]
 

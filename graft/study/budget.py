@@ -78,5 +78,7 @@ def _of_round(outcomes: Outcomes, running: Sequence[Candidate]) -> float:
 
 def _of_finals(bench: Bench, outcomes: Outcomes, running: Sequence[Candidate]) -> float:
     """Return what the final models take at most: winner, control and untouched source, once with every seed."""
-    slowest = {role: max(_mean(outcomes[one]) for one in running if one.role == role) for role in ROLES}
+    times = {one: _mean(outcomes[one]) for one in running}
+    most = max(times.values())  # where a role is decided already
+    slowest = {role: max((times[one] for one in running if one.role == role), default=most) for role in ROLES}
     return bench.study.seeds * (2 * slowest["candidate"] + slowest["control"])

@@ -44,8 +44,9 @@ def with_prefix(bench: Bench, candidates: Sequence[Candidate], store: str) -> Be
     seconds = round(time.perf_counter() - started, 3)
     room.forget_others()  # a source that was trained anew leaves nothing behind that would fill the disk
     if prefix.boundaries:
-        size = room.used_bytes / 1e6
-        log.info("prefix cache: %d rows at boundaries %s, %.2g MB", len(feed), _listed(prefix.boundaries), size)
+        found = f", {room.found_bytes / 1e6:.2g} MB of it from an earlier study" if room.found_bytes else ""
+        size, at = room.used_bytes / 1e6, _listed(prefix.boundaries)
+        log.info("prefix cache: %d rows at boundaries %s, %.2g MB%s", len(feed), at, size, found)
     cost = _first(bench, Recording(len(feed), seconds, flops, peak_memory_bytes()))
     return replace(bench, prefix=prefix, recording=cost)
 

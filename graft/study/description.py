@@ -96,8 +96,8 @@ def _row(standing: Standing, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     facts = {"role": standing.candidate.role, "trials": standing.trials, "kept": standing.kept}
     mine = [outcome for outcome in outcomes if key_of(outcome) == key_of(standing.candidate)]
     known = [outcome.flops for outcome in mine if outcome.flops is not None]
-    costs = {  # of one trial, in the mean
-        "seconds": round(sum(outcome.seconds for outcome in mine) / len(mine), 3),
+    costs = {  # of one trial of this study, in the mean
+        "seconds": round(sum(outcome.seconds for outcome in mine) / len(mine), 3) if mine else None,
         "flops": round(sum(known) / len(known)) if known else None,
     }
     lost = {"forgetting": standing.forgetting, "forgetting_error": standing.forgetting_error}

@@ -7,9 +7,10 @@ answers. So another report trains nothing again, and nothing that is trained her
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from graft.problems.problem import Examples
 
+log = logging.getLogger(__name__)
 POINTS, DOUBLINGS = 6, 5  # where the counts are not asked for: six, from 1/32 of the budget on
 FEWEST = 3  # counts without which there is no curve
 MOST_ROWS = 2000  # test rows: more would cost more than the trainings do
@@ -43,26 +45,47 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Every model of the curve, and the numbers of the test rows that they answered (test rows,)."""
+    """The models that were trained for it, and what they, or those of an earlier study, answered; None: no curve."""
 
-    test: Labels
     points: Sequence[Point]
+    answers: pa.Table | None
 
-    def table(self) -> pa.Table:
-        """Return the answers, one row for each model and test row: arm, seed, labels, row, logits."""
-        import pyarrow as pa
+    @classmethod
+    def of(cls, points: Sequence[Point], test: Labels) -> Self:
+        """Return the curve of some models that answered test rows of these numbers (test rows,)."""
+        models = [(one.arm, one.outcome.seed, one.rows) for one in points]
+        return cls(points, tabulate(models, test, np.concatenate([one.logits for one in points])) if points else None)
 
-        flat = np.concatenate([one.logits for one in self.points])
-        many = len(self.test)
-        return pa.table(
-            {
-                "arm": np.repeat([one.arm for one in self.points], many),
-                "seed": np.repeat([one.outcome.seed for one in self.points], many),
-                "labels": np.repeat([one.rows for one in self.points], many),
-                "row": np.tile(self.test, len(self.points)),
-                "logits": pa.FixedSizeListArray.from_arrays(flat.ravel(), flat.shape[1]),
-            }
-        )
+
+def tabulate(models: Sequence[tuple[str, int, int]], test: Labels, logits: npt.NDArray[np.float32]) -> pa.Table:
+    """Return one row for each model and test row: arm, seed, labels, row, logits (models x test rows, classes)."""
+    import pyarrow as pa
+
+    arms, seeds, labels = zip(*models, strict=True)
+    return pa.table(
+        {
+            "arm": np.repeat(arms, len(test)),
+            "seed": np.repeat(seeds, len(test)),
+            "labels": np.repeat(labels, len(test)),
+            "row": np.tile(test, len(models)),
+            "logits": pa.FixedSizeListArray.from_arrays(logits.ravel(), logits.shape[1]),
+        }
+    )
+
+
+def choose_answers(answers: pa.Table, then: Sequence[str], now: Sequence[str], rows: Labels) -> pa.Table | None:
+    """Return an earlier study's answers about the test rows of now, or None where one of these was not among them.
+
+    `then` and `now` are hashes of the test rows, `rows` the numbers of those of now.
+    """
+    places = {key: place for place, key in enumerate(then)}
+    if missing := [key for key in now if key not in places]:
+        log.info("the label curve is trained anew: %d of %d test rows are new", len(missing), len(now))
+        return None
+    columns = [answers[name].to_pylist()[:: len(then)] for name in ("arm", "seed", "labels")]
+    logits = np.stack(answers["logits"].to_numpy()).reshape(len(columns[0]), len(then), -1)
+    chosen = logits[:, [places[key] for key in now]]
+    return tabulate(list(zip(*columns, strict=True)), rows, chosen.reshape(-1, logits.shape[2]))
 
 
 def choose_counts(labels: Labels, asked: Sequence[int] | None) -> tuple[int, ...]:

@@ -46,6 +46,8 @@ class Standing:
     forgetting: float | None = None
     """Mean of what its trials lost of the source's own metric; None for the control and where it is not known."""
     forgetting_error: float | None = None
+    within: bool = False
+    """Whether it could have been chosen: not dropped, and behind the best by no more than one standard error."""
     over_budget: bool = False
     """Whether it forgets more than the study allows, and could not be chosen for it."""
 
@@ -101,7 +103,10 @@ def select(
     def standing(one: Candidate) -> Standing:
         steps, score = int(np.median([outcome.steps for outcome in outcomes[one]])), scores[one]
         reason = dropped.get(one) or _reason(one, chosen, best, behind)
-        return Standing(one, score.mean, score.error, len(outcomes[one]), steps, one is chosen, reason, one in dropped)
+        return Standing(
+            candidate=one, mean=score.mean, standard_error=score.error, trials=len(outcomes[one]), steps=steps,
+            kept=one is chosen, reason=reason, dropped=one in dropped, within=one in within,
+        )  # fmt: skip
 
     def order(one: Candidate) -> tuple[bool, float]:
         return one in dropped, -sign * scores[one].mean

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,9 @@ from graft.study.trial import Bench, Outcome, run_final, run_trial
 
 log = logging.getLogger(__name__)
 Report = Callable[[int, str], None]
+Known = Mapping[Candidate, Sequence[Outcome]]
+"""Trials of an earlier study."""
+NOTHING: Known = MappingProxyType({})
 
 
 @dataclass
@@ -36,6 +40,10 @@ class StudyResult:
     selection: Selection
     notes: list[str]
     outcomes: list[Outcome] = field(default_factory=list)
+    left_out: Mapping[Candidate, str] = field(default_factory=dict)
+    """Candidates that got no trial, each with the reason."""
+    steps: int = 0
+    """Optimizer steps that were announced for the search; the final models' come after them."""
     ended: str | None = None
     """How the budget ended the search before all rounds were run; None where it did not."""
 
@@ -51,9 +59,29 @@ class StudyResult:
         return (probe.legs, probe.learning_rate) == (winner.legs, winner.learning_rate)
 
 
-def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection) -> int:
+def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection, known: Known = NOTHING) -> int:
     """Return the optimizer steps that a study takes at most, final models included."""
-    return bench.study.budget_steps * bench.study.seeds * (len(candidates) * selection.trials_per_seed + 3)
+    return _search_steps(bench, candidates, selection, known) + 3 * bench.study.budget_steps * bench.study.seeds
+
+
+def _search_steps(bench: Bench, candidates: list[Candidate], selection: Selection, known: Known) -> int:
+    rounds = len(_seeds(bench, known)) * selection.trials_per_seed
+    return bench.study.budget_steps * rounds * (len(candidates) - len(_decided(candidates, known)))
+
+
+def _decided(candidates: Sequence[Candidate], known: Known) -> list[Candidate]:
+    """Return the control where it is the only one left and known: nothing is to be found out about it any more.
+
+    A lone candidate is tried all the same: its held rows are what temperature is fitted on.
+    """
+    control = [one for one in candidates if one.role == "control"]
+    return control if len(control) == 1 and control[0] in known else []
+
+
+def _seeds(bench: Bench, known: Known) -> range:
+    """Return the seeds of the search: of one that goes on from an earlier one, the next."""
+    seeds = bench.study.seeds
+    return range(seeds, seeds + 1) if known else range(seeds)
 
 
 def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], list[str], Selection]:
@@ -69,20 +97,29 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
 
 
 def search(
-    bench: Bench, train: pa.Table, candidates: list[Candidate], notes: list[str], selection: Selection, report: Report
+    bench: Bench,
+    train: pa.Table,
+    candidates: list[Candidate],
+    notes: list[str],
+    selection: Selection,
+    report: Report,
+    known: Known = NOTHING,
 ) -> StudyResult:
     """Run the trials in rounds, halve the candidates between seeds, and select; the control is treated alike.
 
-    A round is a seed and a fold for all who are running. The search ends before one that breaks the budget.
+    A round is a seed and a fold for all who are running. The search ends before one that breaks the budget. Trials that
+    are `known` of an earlier study have a part in the selection, and then one seed more is run, not all of them.
     """
     outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
     dropped: dict[Candidate, str] = {}
-    done, trial, ended = 0, bench.study.budget_steps, None
-    for seed in range(bench.study.seeds):
-        running = [one for one in candidates if one not in dropped]
+    seeds, trial = _seeds(bench, known), bench.study.budget_steps
+    decided = _decided(candidates, known)
+    done, ended = 0, None
+    for seed in seeds:
+        running = [one for one in candidates if one not in dropped and one not in decided]
         for turn, fold in enumerate(split(train, selection, seed)):
             if reason := refuse(bench, outcomes, running):
-                ended = describe_end(reason, seed, turn, bench.study.seeds, selection.trials_per_seed)
+                ended = describe_end(reason, seed - seeds[0], turn, len(seeds), selection.trials_per_seed)
                 break
             for candidate in running:
                 label = f"{candidate.strategy} seed {seed} fold {fold.number}"
@@ -92,13 +129,17 @@ def search(
             log.info(ended)
             break
         done += trial * selection.trials_per_seed * len(dropped)  # of the steps announced, those that are saved
-        if seed < bench.study.seeds - 1:
+        if seed != seeds[-1]:
             dropped |= _halve(bench, outcomes, dropped)
-    standings, over = _rank(bench, outcomes, dropped, "candidate")
-    control, _ = _rank(bench, outcomes, dropped, "control")
+    compared = {candidate: [*known.get(candidate, ()), *rows] for candidate, rows in outcomes.items()}
+    standings, over = _rank(bench, compared, dropped, "candidate")
+    control, _ = _rank(bench, compared, dropped, "control")
     notes = [*notes, *over, *([ended] if ended else [])]
     trials = [row for rows in outcomes.values() for row in rows]
-    return StudyResult(standings, control, choose_probe(bench, standings), selection, notes, trials, ended)
+    steps = _search_steps(bench, candidates, selection, known)
+    return StudyResult(
+        standings, control, choose_probe(bench, standings), selection, notes, trials, steps=steps, ended=ended
+    )
 
 
 def _halve(
@@ -132,8 +173,7 @@ def train_finals(bench: Bench, result: StudyResult, report: Report) -> Iterator[
 
     Roles are `winner`, `control` and `source`, the last only where its models are not the winner's.
     """
-    tried = len(result.standings) + len(result.control)
-    done = bench.study.budget_steps * bench.study.seeds * result.selection.trials_per_seed * tried
+    done = result.steps
     winner, control = result.winner, result.control[0]
     finals = [("winner", winner.candidate, winner.steps), ("control", control.candidate, control.steps)]
     finals += [] if result.probe_is_winner else [("source", *result.probe)]

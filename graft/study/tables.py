@@ -43,12 +43,16 @@ def write_tables(folder: Path, bench: Bench, result: StudyResult, curve: Curve) 
         asdict(one.outcome) | {"decision": "curve", "why": f"trained on {one.rows} labelled rows for the label curve"}
         for one in curve.points
     ]
-    _write_csv(folder / "trials.csv", TRIAL_COLUMNS, [*_recording(bench), *rows, *parts, *_end(bench, result)])
+    _write_csv(
+        folder / "trials.csv",
+        TRIAL_COLUMNS,
+        [*_recording(bench), *rows, *parts, *_left_out(result), *_end(bench, result)],
+    )
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
     pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
-    if curve.points:
-        pq.write_table(curve.table(), folder / "label_curve.parquet")
+    if curve.answers is not None:
+        pq.write_table(curve.answers, folder / "label_curve.parquet")
 
 
 def _recording(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -58,6 +62,14 @@ def _recording(bench: Bench) -> Iterator[dict[str, Any]]:
         yield {"role": "recording", "strategy": "prefix-cache", "decision": "shared", "why": why} | asdict(
             bench.recording
         )
+
+
+def _left_out(result: StudyResult) -> Iterator[dict[str, Any]]:
+    """Yield the row of each candidate that got no trial."""
+    for one, why in result.left_out.items():
+        facts = {"strategy": one.strategy, "learning_rate": one.learning_rate}
+        facts |= {"trained_parameters": one.trained_parameters, "why": why}
+        yield {"role": "left-out", "decision": f"{one.role} left out"} | facts
 
 
 def _end(bench: Bench, result: StudyResult) -> Iterator[dict[str, Any]]:

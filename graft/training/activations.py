@@ -40,6 +40,8 @@ class Activations:
     def __init__(self, budget_bytes: int, device: torch.device | str = "cpu", folder: Path | None = None) -> None:
         self.budget_bytes, self.device, self.folder = budget_bytes, torch.device(device), folder
         self.used_bytes = 0
+        self.found_bytes = 0
+        """Of these, what an earlier study left on disk."""
         self._opened: set[str] = set()
 
     def open(self, name: str, keys: Sequence[str], shape: Sequence[int], dtype: torch.dtype, title: str) -> Shelf:
@@ -54,7 +56,9 @@ class Activations:
         where = self._place(needed, title)
         if where is not None:
             self.used_bytes += needed
-        return Shelf(folder, parts, keys, tuple(shape), dtype, where)
+        shelf = Shelf(folder, parts, keys, tuple(shape), dtype, where)
+        self.found_bytes += (len(keys) - len(shelf.missing)) * prod(shape) * dtype.itemsize
+        return shelf
 
     def forget_others(self) -> None:
         """Remove from disk what was not opened here: another source's, or another processor's."""

@@ -171,3 +171,28 @@ def test_a_step_leaves_a_word_about_how_it_ended(project):
     outcome = json.loads((project / ".graft" / "outcomes" / "adapt@u.json").read_text())
     assert (outcome["code"], outcome["kind"], outcome["stage"]) == (2, "CatalogError", "adapt@u")
     assert "known: t" in outcome["message"]
+
+
+def test_a_grown_study_goes_on_from_the_first_also_when_it_is_killed(project):
+    catalogue = project / "params.yaml"
+    catalogue.write_text(PARAMS.replace("labels_per_class: 4", "labels_per_class: 8"))
+    finish(start(project, "pretrain", "s"))
+    finish(start(project, "adapt", "t"))
+    first = json.loads((project / "runs" / "t" / "study.json").read_text())
+    assert first["warm_start"] is None
+    catalogue.write_text(PARAMS.replace("labels_per_class: 4", "labels_per_class: 9"))
+    unbroken = project.with_name("unbroken")
+    shutil.copytree(project, unbroken)
+    shutil.rmtree(project / "runs")  # as DVC does before it runs a stage again
+    (project / ".graft" / "progress" / "adapt@t.json").unlink()
+    end_in_the_middle(start(project, "adapt", "t"), project, "adapt@t", 30, signal.SIGKILL)
+    finish(start(project, "adapt", "t"))
+    assert "of it from an earlier study" in finish(start(unbroken, "adapt", "t"))
+    studies = [json.loads((path / "runs" / "t" / "study.json").read_text()) for path in (project, unbroken)]
+    assert [study["warm_start"] for study in studies] == [{"rows": 16, "curve_kept": True}] * 2
+    assert "The search went on from an earlier one, of 16 of these 18 labelled rows." in " ".join(studies[0]["notes"])
+    assert weights(project / "runs") == weights(unbroken / "runs")
+    answers = [pq.read_table(path / "runs" / "t" / "label_curve.parquet") for path in (project, unbroken)]
+    assert answers[0].equals(answers[1])
+    assert set(answers[0]["row"].to_pylist()) == set(range(42))  # of the 44 test rows two are labelled now
+    assert studies[1]["flops"] < first["flops"] / 2

@@ -67,8 +67,13 @@ def test_trials_tell_what_they_forgot_and_a_budget_of_nothing_leaves_the_probe(i
     kept = build(IMAGES, RESNET, ("x", "y"), seed=0)
     skill = Skill(IMAGES, image_processor, kept, rows, before, Rehearsal(IMAGES, image_processor, kept, rows, 0.2))
     study = Study(
-        strategies=("linear-probe", "full"), seeds=2, budget_steps=8, folds=2, learning_rates=(0.01,), halving=1,
-        max_forgetting=0
+        strategies=("linear-probe", "full"),
+        seeds=2,
+        budget_steps=8,
+        folds=2,
+        learning_rates=(0.01,),
+        halving=1,
+        max_forgetting=0,
     )
     bench = Bench(IMAGES, image_processor, renew_head(model, IMAGES, ("a", "b", "c"), 0), ("a", "b", "c"), images,
                   study, tmp_path, skill=skill)  # fmt: skip

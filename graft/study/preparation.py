@@ -1,0 +1,120 @@
+"""What comes before the first trial: rows encoded, depths scored, candidates made and pruned, the prefix recorded."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graft.backbones import layer_groups, load, load_processor
+from graft.catalog import Target
+from graft.manifest import digest, verify_manifest
+from graft.problems import PROBLEMS
+from graft.reading import Dataset
+from graft.settings import settings
+from graft.study.budget import require_one_round
+from graft.study.caching import with_prefix
+from graft.study.candidates import Candidate
+from graft.study.folds import Selection
+from graft.study.label_curve import choose_counts
+from graft.study.pruning import note, plain, prune
+from graft.study.skill import open_skill
+from graft.study.study import plan
+from graft.study.trial import Bench
+from graft.training.batches import group_by_length
+from graft.transferability.boundaries import count_drawn, describe, score_checkpoint
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a search is about to compare."""
+
+    bench: Bench
+    candidates: list[Candidate]
+    notes: list[str]
+    selection: Selection
+    spent: float
+    """Seconds, where the study was begun before."""
+    facts: dict[str, Any]
+    """The scores, and who is left out by them, as study.json holds it."""
+
+
+def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepared:
+    """Return the candidates that are left by the scores, and the bench with what they share: for `adapt`.
+
+    Raises CatalogError where label counts or the budget in trials do not fit, before anything is trained.
+    """
+    bench = _set_up(name, target, dataset, source)
+    choose_counts(np.asarray(bench.examples.labels), bench.study.label_counts)  # what cannot be drawn is said first
+    boundaries = _score(bench, source)
+    spent = _spent(bench.folder)
+    candidates, notes, selection = plan(bench, dataset.splits["train"], target.data)
+    groups = [group.name for group in layer_groups(bench.source)]
+    # what moves nothing of the source is what a forgetting budget falls back on
+    safe = [one for one in candidates if not one.moves_source] if target.study.max_forgetting is not None else []
+    rows = count_drawn(bench.examples)
+    candidates, left_out = prune(candidates, groups, boundaries, target.study.prune, rows, safe)
+    require_one_round(target.study, candidates)
+    bench = with_prefix(bench, candidates, name)
+    notes += [*map(note, left_out), *_undefined(boundaries)]
+    facts = {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries, "left_out": plain(left_out)}
+    return Prepared(bench, candidates, notes, selection, spent, facts)
+
+
+def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> Bench:
+    problem = PROBLEMS[target.problem]
+    processor = load_processor(source, problem)
+    key = digest(
+        {
+            "dataset": dataset.fingerprint,
+            "data": target.data.model_dump(),
+            "study": target.study.model_dump(),
+            "source": verify_manifest(source)["files"],
+        }
+    )
+    work = settings().work / "work" / f"adapt@{name}"
+    for other in work.glob("*"):  # trials of another catalogue entry or of other rows
+        if other.name != key:
+            shutil.rmtree(other, ignore_errors=True)
+    return Bench(
+        problem=problem,
+        processor=processor,
+        source=load(source, problem, dataset.labels),
+        labels=dataset.labels,
+        examples=group_by_length(problem.encode(dataset.splits["train"], processor), target.study.batch_size),
+        study=target.study,
+        folder=work / key,
+        skill=open_skill(source, target.study),
+    )
+
+
+def _spent(folder: Path) -> float:
+    """Return the seconds that a study spent before it was stopped: on its cache, and on trials that were finished."""
+    kept = [*folder.glob("recording.json"), *folder.glob("*/outcome.json")]
+    return float(sum(json.loads(path.read_text())["seconds"] for path in kept))
+
+
+def _score(bench: Bench, source: Path) -> list[dict[str, Any]]:
+    """Return the cheap scores of the labelled budget at every boundary, the one just below the head last.
+
+    They decide nothing here: the report and history compare them with what came of it, and so find out what they
+    are worth.
+    """
+    origin = PROBLEMS[json.loads((source / "source.json").read_text())["problem"]]
+    return describe(score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor))
+
+
+def _undefined(boundaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a note for each score and reason that leaves boundaries without a value."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for found in boundaries:
+        for score, reason in found["undefined"].items():
+            places.setdefault((score, reason), []).append(found["boundary"])
+    everywhere = len(boundaries)
+    return [
+        f"the score {score} is undefined {'here' if len(names) == everywhere else 'at ' + ', '.join(names)}: {reason}"
+        for (score, reason), names in places.items()
+    ]

@@ -1,0 +1,115 @@
+"""Warm start: the study of a grown dataset goes on from what an earlier one, of some of its rows, has found.
+
+Nobody who was clearly behind on nine tenths of the rows is tried again. The chosen one and the best of those that could
+have been chosen get one more seed, on the rows of now, and are judged by the trials of both studies. It is a warm start
+of the search (the idea of Feurer, Springenberg and Hutter 2015, Initializing Bayesian Hyperparameter Optimization via
+Meta-Learning), not of weights: final models are trained from the source on all rows, as ever.
+
+Only a whole search is remembered, and it counts only while all its rows are labelled rows still. So no study learns
+from a row that it is tested on, an error is not handed down for ever, and a study that was killed finds what it found.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from graft.errors import CheckpointError, DiskFull
+from graft.manifest import digest, verify_manifest
+from graft.study.candidates import Candidate
+from graft.study.earlier import Earlier, write_search
+from graft.study.label_curve import Curve
+from graft.study.study import Known, StudyResult
+from graft.study.trial import Bench
+
+log = logging.getLogger(__name__)
+MOST_GROWTH = 1.25  # rows of now for each row of then: beyond it the search is made anew
+NOT_SEARCHED = {"margin", "confidence", "resamples", "report", "warm_start"}  # of a study: not read by its search
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The searches that are kept of one target, as seen from the rows of now."""
+
+    folder: Path
+    setting: str
+    """Digest of what two searches must have in common."""
+    rows: Sequence[str]
+    """A hash of every labelled row, its label and its group."""
+    test: Sequence[str]
+    """A hash of every test row that the label curve is measured on."""
+
+    def recall(self) -> Earlier | None:
+        """Return the largest earlier search of some of these rows, and of enough of them."""
+        known = [one for one in self._kept() if self.setting == one.found["setting"] and self._holds(one)]
+        fit = [one for one in known if one.rows < len(self.rows) <= MOST_GROWTH * one.rows]
+        return max(fit, key=lambda one: one.rows, default=None)
+
+    def keep(self, result: StudyResult, curve: Curve) -> None:
+        """Remember a whole search, and forget those that no study of these or more rows can go on from."""
+        for one in self._kept():
+            if self.setting != one.found["setting"] or not self._holds(one):
+                shutil.rmtree(one.folder, ignore_errors=True)
+        facts = {"setting": self.setting, "rows": list(self.rows), "test": list(self.test)}
+        try:
+            write_search(self.folder / digest(facts), facts, result, curve)
+        except DiskFull as error:  # the study itself is whole
+            log.warning("this search will not be gone on from: %s", " ".join(str(error).split()))
+
+    def _holds(self, one: Earlier) -> bool:
+        return Counter(one.found["rows"]) <= Counter(self.rows)
+
+    def _kept(self) -> Iterator[Earlier]:
+        """Yield what is whole; what is damaged is named and removed."""
+        for folder in sorted(self.folder.glob("[!.]*")):
+            try:
+                verify_manifest(folder)
+            except CheckpointError as error:
+                log.warning("an earlier search is passed over: %s", " ".join(str(error).split()))
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                yield Earlier(folder)
+
+
+def open_memory(
+    folder: Path,
+    bench: Bench,
+    candidates: Sequence[Candidate],
+    source: Mapping[str, str],
+    rows: Sequence[str],
+    test: Sequence[str],
+) -> Memory:
+    """Return what is kept in a folder, for searches from these source files with this study and these candidates."""
+    asked = bench.study.model_dump(mode="json", exclude=NOT_SEARCHED)
+    same = {"source": dict(source), "labels": bench.labels, "study": asked, "candidates": [*map(asdict, candidates)]}
+    return Memory(folder, digest(same), rows, test)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a search begins with."""
+
+    candidates: list[Candidate]
+    known: Known
+    """Trials that an earlier search made of them."""
+    left_out: Mapping[Candidate, str]
+    notes: list[str]
+
+
+def begin(earlier: Earlier | None, candidates: list[Candidate], rows: int) -> Start:
+    """Return the candidates that are tried on the rows of now, with what is known of them."""
+    if earlier is None:
+        return Start(candidates, {}, {}, [])
+    left_out = earlier.left_out(candidates)
+    note = (
+        f"The search went on from an earlier one, of {earlier.rows} of these {rows} labelled rows. The chosen "
+        f"one and the best of the others that could have been chosen got one more seed, {len(left_out)} were not tried "
+        "again, and the trials of both searches count. `study.warm_start: false` searches anew."
+    )
+    trying = [one for one in candidates if one not in left_out]
+    log.info(note)
+    return Start(trying, earlier.outcomes(trying), left_out, [note])

@@ -85,7 +85,7 @@ def _worsened(found: Ready, bench: Bench, winner: Candidate, model: Any) -> Iter
     labels = bench.examples.labels
     assert labels is not None
     for share in FEWER:
-        kept = choose_per_class(labels, round(share * LABELS), seed=0)
+        kept = choose_per_class(labels, round(share * LABELS), np.random.default_rng(0).random(len(labels)))
         with tempfile.TemporaryDirectory() as folder:
             fewer = replace(bench, examples=bench.examples.take(kept), folder=Path(folder))
             steps = sum(leg.steps for leg in winner.legs)

@@ -67,7 +67,7 @@ class Data(Section):
     labels_per_class: int | None = Field(None, ge=1)
     """Labelled rows per class that the study may use; none means all training rows."""
     test_share: float = Field(0.2, gt=0, lt=1)
-    """Share of rows for test, where the data has no test split of its own."""
+    """About the share of rows for test, where the data has no test split of its own."""
     validation_share: float = Field(0.1, gt=0, lt=1)
     """Share of training rows for validation, where one is needed and the data has none."""
     seed: int = 0

@@ -1,7 +1,7 @@
 """What every reader gives: rows in canonical columns, divided into splits."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -21,3 +21,5 @@ class Dataset:
     """Label names in the order of their indices; empty where the problem has no label."""
     fingerprint: str
     """sha256 over splits, label names and content; file layout and times do not count."""
+    keys: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    """A sha256 of the stored input of every row, by split."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from graft.errors import DataError
-from graft.reading.splitting import choose_groups, choose_per_class, choose_share, member
+from graft.reading.splitting import choose_below, choose_groups, choose_per_class, draw_order, member
 
 if TYPE_CHECKING:
     from graft.catalog import Data
@@ -37,7 +37,7 @@ def divide(
     chosen = {name: (table, np.arange(table.num_rows)) for name, table in given.items() if name != pool}
     table = given[pool]
     try:
-        train, rest = _cut(table, data, make_test="test" not in given)
+        train, rest = _cut(table, draw_order(keys[pool], data.seed), data, make_test="test" not in given)
     except DataError as error:
         problems.append(str(error))
         return {}, {}
@@ -57,23 +57,23 @@ def divide(
     return splits, {name: [keys[origin[name]][row] for row in rows.tolist()] for name, (_, rows) in chosen.items()}
 
 
-def _cut(table: pa.Table, data: Data, make_test: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows for train and for test (empty when test is given)."""
+def _cut(table: pa.Table, order: np.ndarray, data: Data, make_test: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows for train and for test (empty when test is given), drawn by an order."""
     everything = np.arange(table.num_rows)
     labels = table["label"].to_numpy() if "label" in table.column_names else np.zeros(table.num_rows, dtype=np.int64)
     budget = data.labels_per_class if "label" in table.column_names else None
     if not make_test:
-        return (everything if budget is None else choose_per_class(labels, budget, data.seed)), everything[:0]
+        return (everything if budget is None else choose_per_class(labels, budget, order)), everything[:0]
     if data.group is None and budget is not None:
-        train = choose_per_class(labels, budget, data.seed)
+        train = choose_per_class(labels, budget, order)
         return train, np.setdiff1d(everything, train)
     if data.group is None:
-        test = choose_share(labels, data.test_share, data.seed)
+        test = choose_below(labels, data.test_share, order)
     else:
         test = choose_groups(labels, table["group"].to_pylist(), data.test_share, data.seed)
     train = everything[~member(test, table.num_rows)]
     if budget is not None:
-        train = train[choose_per_class(labels[train], budget, data.seed)]
+        train = train[choose_per_class(labels[train], budget, order[train])]
     return train, test
 
 

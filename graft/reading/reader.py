@@ -29,7 +29,7 @@ def read(data: Data, problem: Problem) -> Dataset:
     joined, labels, keys = read_given(data, problem)
     splits, keys = divide(joined, keys, data, labels, problems)
     _refuse(data, problems)
-    return Dataset(splits, labels, fingerprint(splits, labels, keys))
+    return Dataset(splits, labels, fingerprint(splits, labels, keys), keys)
 
 
 def read_given(data: Data, problem: Problem) -> tuple[dict[str, pa.Table], tuple[str, ...], dict[str, list[bytes]]]:

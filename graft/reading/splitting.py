@@ -1,5 +1,6 @@
 """Divisions of rows: disjoint, stratified by label, whole groups on one side, the same for the same seed."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,11 +54,36 @@ def choose_share(labels: np.ndarray, share: float, seed: int) -> Indices:
     return held if len(held) else generator.permutation(len(labels))[:1]
 
 
-def choose_per_class(labels: np.ndarray, count: int, seed: int) -> Indices:
-    """Return `count` rows of every class, sorted, or all of a class that has fewer."""
-    generator = np.random.default_rng(seed)
-    chosen = [generator.permutation(np.flatnonzero(labels == label))[:count] for label in np.unique(labels)]
-    return np.sort(np.concatenate(chosen))
+def draw_order(keys: Sequence[bytes], seed: int) -> np.ndarray:
+    """Return a number in [0, 1) for each row, which its content (a key) and the seed decide, and no other row.
+
+    A dataset that grows keeps its division: who was a test row is one still, and nobody is tested on rows that an
+    earlier model has learned.
+    """
+    salt = f"{seed} ".encode()
+    words = [hashlib.blake2b(salt + key, digest_size=8).digest() for key in keys]
+    return np.array([int.from_bytes(word, "big") >> 11 for word in words]) / 2.0**53
+
+
+def choose_per_class(labels: np.ndarray, count: int, order: np.ndarray) -> Indices:
+    """Return the first `count` rows of every class in an order (see `draw_order`), sorted, or all there are."""
+    rows = (np.flatnonzero(labels == label) for label in np.unique(labels))
+    return np.sort(np.concatenate([mine[np.argsort(order[mine], kind="stable")][:count] for mine in rows]))
+
+
+def choose_below(labels: np.ndarray, share: float, order: np.ndarray) -> Indices:
+    """Return the rows whose number in an order (see `draw_order`) is below `share`, sorted.
+
+    At least one of a class that has two, and never all of it; at least one in any case.
+    """
+    chosen = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        rows = rows[np.argsort(order[rows], kind="stable")]
+        count = int((order[rows] < share).sum())
+        chosen.append(rows[: min(max(count, 1), len(rows) - 1)])
+    held = np.sort(np.concatenate(chosen))
+    return held if len(held) else np.array([np.argmin(order)])
 
 
 def choose_sample(labels: np.ndarray, most: int, seed: int) -> Indices:

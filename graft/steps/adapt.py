@@ -14,7 +14,7 @@ from graft.manifest import verify_manifest, whole_folder
 from graft.problems import PROBLEMS
 from graft.problems.problem import Examples
 from graft.progress import Progress
-from graft.reading import Dataset, read, row_hashes
+from graft.reading import Dataset, read
 from graft.settings import settings
 from graft.study import Bench, count_steps, search, train_finals
 from graft.study.description import describe_study
@@ -40,7 +40,7 @@ def run(name: str, catalog: Catalog) -> None:
     bench, tests = prepared.bench, draw_test(dataset.splits["test"].num_rows)
     memory = _open_memory(name, prepared, dataset, tests, source)
     earlier = memory.recall() if target.study.warm_start else None
-    start = begin(earlier, prepared.candidates, len(bench.examples))
+    start = begin(memory, earlier, prepared.candidates)
     before = count_steps(bench, start.candidates, prepared.selection, start.known)
     with (
         Progress(f"adapt@{name}", before + count_curve_steps(bench)) as progress,
@@ -51,7 +51,7 @@ def run(name: str, catalog: Catalog) -> None:
         result.left_out = start.left_out
         for role, seed, model in train_finals(bench, result, progress.update):
             save(model, bench.processor, folder / role / f"seed-{seed}")
-        curve = earlier.curve(result, memory.test, tests) if earlier else None
+        curve = earlier.curve(result, memory.answered, tests) if earlier else None
         if curve is None:
             shown = shifted(progress.update, before, "label curve")
             curve = Curve.of([*train_curve(bench, result, _inputs(bench, dataset, tests), shown)], tests)
@@ -76,9 +76,8 @@ def _inputs(bench: Bench, dataset: Dataset, rows: Labels) -> Examples:
 
 def _open_memory(name: str, prepared: Prepared, dataset: Dataset, tests: Labels, source: Path) -> Memory:
     """Return the earlier searches of this target as seen from its rows of now."""
-    problem, train = prepared.bench.problem, dataset.splits["train"]
-    test = dataset.splits["test"].take(pa.array(tests))
+    train, keys = dataset.splits["train"], {name: [key.hex() for key in found] for name, found in dataset.keys.items()}
     marks = zip(*(train[name].to_pylist() for name in ("label", "group") if name in train.column_names), strict=True)
-    rows = [f"{key} {mark}" for key, mark in zip(row_hashes(train, problem), marks, strict=True)]
+    rows = [f"{key} {mark}" for key, mark in zip(keys["train"], marks, strict=True)]
     files, folder = verify_manifest(source)["files"], settings().work / "studies" / name
-    return open_memory(folder, prepared.bench, prepared.candidates, files, rows, row_hashes(test, problem))
+    return open_memory(folder, prepared.bench, prepared.candidates, files, rows, keys["test"], tests.tolist())

@@ -26,7 +26,7 @@ EVIDENCE, ANSWERS = "evidence.json", "label_curve.parquet"
 
 @dataclass(frozen=True)
 class Earlier:
-    """A search whose labelled rows are all among those of now."""
+    """A search of nearly the rows of now."""
 
     folder: Path
 
@@ -57,7 +57,7 @@ class Earlier:
             if one["within"] and left[role] < FINALISTS:
                 left[role] += 1
             else:
-                found[tuple(one["key"])] = f"on {self.rows} of these rows: {one['reason']}"
+                found[tuple(one["key"])] = f"in the earlier search: {one['reason']}"
         return {one: found[key_of(one)] for one in candidates if key_of(one) in found}
 
     def curve(self, result: StudyResult, test: Sequence[str], rows: Labels) -> Curve | None:

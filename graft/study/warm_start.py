@@ -1,12 +1,12 @@
-"""Warm start: the study of a grown dataset goes on from what an earlier one, of some of its rows, has found.
+"""Warm start: the study of a grown dataset goes on from what an earlier one, of nearly the same rows, has found.
 
 Nobody who was clearly behind on nine tenths of the rows is tried again. The chosen one and the best of those that could
 have been chosen get one more seed, on the rows of now, and are judged by the trials of both studies. It is a warm start
 of the search (the idea of Feurer, Springenberg and Hutter 2015, Initializing Bayesian Hyperparameter Optimization via
 Meta-Learning), not of weights: final models are trained from the source on all rows, as ever.
 
-Only a whole search is remembered, and it counts only while all its rows are labelled rows still. So no study learns
-from a row that it is tested on, an error is not handed down for ever, and a study that was killed finds what it found.
+Only a whole search is remembered, and it counts only while none of its rows is a test row. So no study learns from a
+row that it is tested on, an error is not handed down for ever, and a study that was killed finds what it had found.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from graft.study.study import Known, StudyResult
 from graft.study.trial import Bench
 
 log = logging.getLogger(__name__)
-MOST_GROWTH = 1.25  # rows of now for each row of then: beyond it the search is made anew
+LEAST_SHARED = 0.8  # of the larger one's labelled rows: with fewer the search is made anew
 NOT_SEARCHED = {"margin", "confidence", "resamples", "report", "warm_start"}  # of a study: not read by its search
 
 
@@ -39,29 +39,43 @@ class Memory:
     setting: str
     """Digest of what two searches must have in common."""
     rows: Sequence[str]
-    """A hash of every labelled row, its label and its group."""
+    """A hash of every labelled row, with its label and its group."""
     test: Sequence[str]
-    """A hash of every test row that the label curve is measured on."""
+    """A hash of every test row."""
+    drawn: Sequence[int]
+    """Numbers of the test rows that the label curve is measured on."""
+
+    @property
+    def answered(self) -> list[str]:
+        """The hashes of these."""
+        return [self.test[row] for row in self.drawn]
 
     def recall(self) -> Earlier | None:
-        """Return the largest earlier search of some of these rows, and of enough of them."""
-        known = [one for one in self._kept() if self.setting == one.found["setting"] and self._holds(one)]
-        fit = [one for one in known if one.rows < len(self.rows) <= MOST_GROWTH * one.rows]
-        return max(fit, key=lambda one: one.rows, default=None)
+        """Return the earlier search that shares the most rows with now, where one shares enough of them."""
+        fit = [one for one in self._kept() if self._continues(one)]
+        return max(fit, key=self.shared, default=None)
 
     def keep(self, result: StudyResult, curve: Curve) -> None:
         """Remember a whole search, and forget those that no study of these or more rows can go on from."""
         for one in self._kept():
-            if self.setting != one.found["setting"] or not self._holds(one):
+            if not self._continues(one):
                 shutil.rmtree(one.folder, ignore_errors=True)
-        facts = {"setting": self.setting, "rows": list(self.rows), "test": list(self.test)}
+        facts = {"setting": self.setting, "rows": list(self.rows), "test": self.answered}
         try:
             write_search(self.folder / digest(facts), facts, result, curve)
         except DiskFull as error:  # the study itself is whole
             log.warning("this search will not be gone on from: %s", " ".join(str(error).split()))
 
-    def _holds(self, one: Earlier) -> bool:
-        return Counter(one.found["rows"]) <= Counter(self.rows)
+    def _continues(self, one: Earlier) -> bool:
+        """Say whether this search goes on from another: the same but for some rows, none of them tested on now."""
+        most = max(one.rows, len(self.rows))
+        if self.setting != one.found["setting"] or not LEAST_SHARED * most <= self.shared(one) < most:
+            return False
+        return set(self.test).isdisjoint(row.split(maxsplit=1)[0] for row in one.found["rows"])
+
+    def shared(self, one: Earlier) -> int:
+        """Return how many labelled rows an earlier search has in common with now."""
+        return (Counter(one.found["rows"]) & Counter(self.rows)).total()
 
     def _kept(self) -> Iterator[Earlier]:
         """Yield what is whole; what is damaged is named and removed."""
@@ -82,11 +96,12 @@ def open_memory(
     source: Mapping[str, str],
     rows: Sequence[str],
     test: Sequence[str],
+    drawn: Sequence[int],
 ) -> Memory:
     """Return what is kept in a folder, for searches from these source files with this study and these candidates."""
     asked = bench.study.model_dump(mode="json", exclude=NOT_SEARCHED)
     same = {"source": dict(source), "labels": bench.labels, "study": asked, "candidates": [*map(asdict, candidates)]}
-    return Memory(folder, digest(same), rows, test)
+    return Memory(folder, digest(same), rows, test, drawn)
 
 
 @dataclass(frozen=True)
@@ -100,15 +115,16 @@ class Start:
     notes: list[str]
 
 
-def begin(earlier: Earlier | None, candidates: list[Candidate], rows: int) -> Start:
+def begin(memory: Memory, earlier: Earlier | None, candidates: list[Candidate]) -> Start:
     """Return the candidates that are tried on the rows of now, with what is known of them."""
     if earlier is None:
         return Start(candidates, {}, {}, [])
     left_out = earlier.left_out(candidates)
     note = (
-        f"The search went on from an earlier one, of {earlier.rows} of these {rows} labelled rows. The chosen "
-        f"one and the best of the others that could have been chosen got one more seed, {len(left_out)} were not tried "
-        "again, and the trials of both searches count. `study.warm_start: false` searches anew."
+        f"The search of {len(memory.rows)} labelled rows went on from an earlier one of {earlier.rows}, "
+        f"{memory.shared(earlier)} of them the same. The chosen one and the best of the others that could have been "
+        f"chosen got one more seed, {len(left_out)} were not tried again, and the trials of both searches count. "
+        "`study.warm_start: false` searches anew."
     )
     trying = [one for one in candidates if one not in left_out]
     log.info(note)

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from graft.errors import DataError
 from graft.reading import hold_out
-from graft.reading.splitting import choose_groups, choose_per_class, choose_sample, choose_share
+from graft.reading.splitting import (
+    choose_below,
+    choose_groups,
+    choose_per_class,
+    choose_sample,
+    choose_share,
+    draw_order,
+)
 
 labels = st.lists(st.integers(0, 3), min_size=2, max_size=60).map(np.array)
 shares = st.floats(0.05, 0.95)
@@ -35,11 +42,35 @@ def test_a_share_is_stratified_and_leaves_a_row_of_every_class(truth, share, see
 
 @given(labels, st.integers(1, 10), seeds)
 def test_a_budget_takes_so_many_of_every_class(truth, count, seed):
-    chosen = choose_per_class(truth, count, seed)
+    order = draw_order([bytes([row]) for row in range(len(truth))], seed)
+    chosen = choose_per_class(truth, count, order)
     assert len(set(chosen.tolist())) == len(chosen)
     for label, size in zip(*np.unique(truth, return_counts=True), strict=True):
         assert (truth[chosen] == label).sum() == min(size, count)
-    assert np.array_equal(chosen, choose_per_class(truth, count, seed))
+    assert set(choose_per_class(truth, count - 1, order)) <= set(chosen)
+
+
+@given(labels, shares, seeds)
+def test_rows_that_are_added_move_no_other_row_to_the_other_side(truth, share, seed):
+    keys = [bytes([row]) for row in range(2 * len(truth))]
+    before = set(choose_below(truth, share, draw_order(keys[: len(truth)], seed)))
+    after = set(choose_below(np.tile(truth, 2), share, draw_order(keys, seed)))
+    moved = {row for row in before ^ after if row < len(truth)}
+    for label in np.unique(truth):
+        rows = {row for row in range(len(truth)) if truth[row] == label}
+        lent = min(len(before & rows), len(rows - before)) <= 1  # a class may have had to give its one row, or keep it
+        assert len(moved & rows) <= lent
+    for label, count in zip(*np.unique(truth, return_counts=True), strict=True):
+        if count > 1:
+            assert 1 <= sum(truth[row] == label for row in before) < count
+
+
+def test_a_share_of_many_rows_is_about_that_share_and_another_seed_another_draw():
+    keys = [str(row).encode() for row in range(4000)]
+    held = choose_below(np.arange(4000) % 4, 0.2, draw_order(keys, 0))
+    assert 700 < len(held) < 900
+    other = choose_below(np.arange(4000) % 4, 0.2, draw_order(keys, 1))
+    assert 100 < len(set(held) & set(other)) < 220
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=2, max_size=60), shares, seeds)

@@ -190,7 +190,9 @@ def test_a_grown_study_goes_on_from_the_first_also_when_it_is_killed(project):
     assert "of it from an earlier study" in finish(start(unbroken, "adapt", "t"))
     studies = [json.loads((path / "runs" / "t" / "study.json").read_text()) for path in (project, unbroken)]
     assert [study["warm_start"] for study in studies] == [{"rows": 16, "curve_kept": True}] * 2
-    assert "The search went on from an earlier one, of 16 of these 18 labelled rows." in " ".join(studies[0]["notes"])
+    assert "The search of 18 labelled rows went on from an earlier one of 16, 16 of them the same." in " ".join(
+        studies[0]["notes"]
+    )
     assert weights(project / "runs") == weights(unbroken / "runs")
     answers = [pq.read_table(path / "runs" / "t" / "label_curve.parquet") for path in (project, unbroken)]
     assert answers[0].equals(answers[1])

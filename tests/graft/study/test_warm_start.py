@@ -31,15 +31,23 @@ def planned(bench):
     return rows, *plan(bench, rows, Data(path="data"))
 
 
-def look(bench, rows, test=(), **changes):
+def look(bench, rows, test=(), drawn=None, **changes):
     """Return the memory of the target as seen from some rows."""
     study = bench.study.model_copy(update=changes)
     _, candidates, _, _ = planned(bench)
-    return open_memory(bench.folder.parent / "kept", replace(bench, study=study), candidates, SOURCE, rows, test)
+    return open_memory(
+        bench.folder.parent / "kept",
+        replace(bench, study=study),
+        candidates,
+        SOURCE,
+        rows,
+        test,
+        range(len(test)) if drawn is None else drawn,
+    )
 
 
 def names(count):
-    return [f"row {number}" for number in range(count)]
+    return [f"row-{number} 0" for number in range(count)]
 
 
 @pytest.fixture
@@ -54,8 +62,8 @@ def first(bench):
 def test_a_grown_study_tries_one_more_seed_of_those_that_could_be_chosen(bench, first, tmp_path):
     again = replace(bench, folder=tmp_path / "second")
     rows, candidates, notes, selection = planned(again)
-    earlier = look(bench, names(22)).recall()
-    start = begin(earlier, candidates, 22)
+    memory = look(bench, names(22))
+    start = begin(memory, memory.recall(), candidates)
     steps = []
     report = lambda step, message: steps.append(step)  # noqa: E731
     result = search(again, rows, start.candidates, notes, selection, report, start.known)
@@ -65,7 +73,7 @@ def test_a_grown_study_tries_one_more_seed_of_those_that_could_be_chosen(bench, 
     assert len(tried) == 2
     assert first.winner.candidate.strategy in tried
     assert {one.strategy for one in start.left_out} == {"linear-probe", "top-1", "full"} - tried
-    assert all(reason.startswith("on 20 of these rows: ") for reason in start.left_out.values())
+    assert all(reason.startswith("in the earlier search: ") for reason in start.left_out.values())
     assert {one.seed for one in result.outcomes if one.fold is not None} == {2}
     before = {one.candidate.strategy: one.trials for one in (*first.standings, *first.control)}
     assert {one.candidate.strategy: one.trials - before[one.candidate.strategy] for one in result.standings} == (
@@ -84,21 +92,25 @@ def test_a_grown_study_tries_one_more_seed_of_those_that_could_be_chosen(bench, 
 
 def test_who_was_dropped_or_beaten_is_left_out_with_the_reason_of_then(bench, first):
     _, candidates, _, _ = planned(bench)
-    start = begin(look(bench, names(22)).recall(), candidates, 22)
+    memory = look(bench, names(22))
+    start = begin(memory, memory.recall(), candidates)
     for standing in first.standings:
         if standing.dropped or not standing.within:
-            assert start.left_out[standing.candidate] == f"on 20 of these rows: {standing.reason}"
+            assert start.left_out[standing.candidate] == f"in the earlier search: {standing.reason}"
     assert first.winner.candidate not in start.left_out
-    assert "went on from an earlier one, of 20 of these 22 labelled rows" in start.notes[0]
+    assert "The search of 22 labelled rows went on from an earlier one of 20, 20 of them the same." in start.notes[0]
 
 
 @pytest.mark.parametrize(
     ("rows", "changes"),
     [
         pytest.param(names(20), {}, id="the same rows"),
-        pytest.param([*names(19), "another", "two"], {}, id="a row that is not labelled any more"),
+        pytest.param(
+            [*names(15), *(f"new-{number} 0" for number in range(5))], {}, id="a quarter of the rows replaced"
+        ),
+        pytest.param([name.replace(" 0", " 1") for name in names(22)], {}, id="other labels"),
         pytest.param(names(26), {}, id="grown by more than a quarter"),
-        pytest.param([*names(20)[:-1], *names(3)], {}, id="a row twice in place of another"),
+        pytest.param(names(15), {}, id="shrunk by a quarter"),
         pytest.param(names(22), {"budget_steps": 7}, id="another study"),
     ],
 )
@@ -113,26 +125,33 @@ def test_what_only_the_evaluation_reads_makes_no_other_search(bench, first):
 
 def test_another_source_makes_another_search(bench, first):
     _, candidates, _, _ = planned(bench)
-    other = open_memory(bench.folder.parent / "kept", bench, candidates, {"model.safetensors": "2"}, names(22), ())
+    other = open_memory(bench.folder.parent / "kept", bench, candidates, {"model.safetensors": "2"}, names(22), (), ())
     assert other.recall() is None
 
 
 def test_a_damaged_search_is_named_and_passed_over(bench, first, caplog):
     (path,) = (bench.folder.parent / "kept").glob("*/evidence.json")
-    path.write_text(path.read_text().replace("row 3", "row 4"))
+    path.write_text(path.read_text().replace("row-3 ", "row-4 "))
     assert look(bench, names(22)).recall() is None
     assert "an earlier search is passed over" in caplog.text
     assert str(path) in caplog.text
     assert not path.exists()
 
 
-def test_the_largest_search_counts_and_those_of_lost_rows_are_forgotten(bench, first):
+def test_no_search_learns_from_a_row_that_it_is_tested_on(bench, first):
+    assert look(bench, names(22), ["test-0", "row-21x"]).recall() is not None
+    assert look(bench, [*names(22)[1:]], ["test-0"]).recall() is not None
+    assert look(bench, [*names(22)[1:]], ["test-0", "row-0"]).recall() is None
+
+
+def test_the_nearest_search_counts_and_those_of_too_many_other_rows_are_forgotten(bench, first):
     look(bench, names(22)).keep(first, NO_CURVE)
     assert look(bench, names(24)).recall().rows == 22
-    assert look(bench, [*names(20), "new"]).recall().rows == 20
-    look(bench, [*names(20), "new"]).keep(first, NO_CURVE)
-    assert look(bench, names(24)).recall().rows == 20
+    assert look(bench, names(21)).recall().rows == 22
     assert len(list((bench.folder.parent / "kept").iterdir())) == 2
+    look(bench, names(27)).keep(first, NO_CURVE)
+    assert len(list((bench.folder.parent / "kept").iterdir())) == 2
+    assert look(bench, names(24)).recall().rows == 27
 
 
 def outcome(seed):
@@ -146,17 +165,23 @@ def test_the_label_curve_is_kept_where_every_test_row_was_answered(bench, first)
         for arm in ("transfer", "scratch")
         for seed in (0, 1)
     ]
-    then = [f"test {number}" for number in range(5)]
+    then = [f"test-{number}" for number in range(5)]
     curve = Curve.of(points, np.array([0, 2, 4, 6, 8]))
-    look(bench, names(21), then).keep(first, curve)
-    earlier = look(bench, names(22), then).recall()
-    now, rows = ["test 3", "test 0"], np.array([5, 7])
+    look(
+        bench,
+        names(21),
+        [f"test-{number // 2}" if number % 2 == 0 else f"other-{number}" for number in range(9)],
+        [0, 2, 4, 6, 8],
+    ).keep(first, curve)
+    memory = look(bench, names(22), then)
+    earlier = memory.recall()
+    now, rows = ["test-3", "test-0"], np.array([5, 7])
     answers = earlier.curve(first, now, rows).answers
     assert answers["row"].to_pylist() == [5, 7] * 4
     logits = np.stack(answers["logits"].to_numpy()).reshape(4, 2, 3)
     assert np.array_equal(logits, np.stack([point.logits[[3, 0]] for point in points]))
     assert answers["arm"].to_pylist()[::2] == ["transfer", "transfer", "scratch", "scratch"]
-    assert earlier.curve(first, [*now, "test 9"], np.arange(3)) is None
+    assert earlier.curve(first, [*now, "test-9"], np.arange(3)) is None
     other = replace(first, standings=[first.standings[1], *first.standings])
     assert earlier.curve(other, now, rows) is None
 

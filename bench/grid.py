@@ -68,7 +68,7 @@ def _run(found: Ready, model: Any, leg: Leg, rate: float, seed: int, rows: Examp
     study, freeze, on_cpu = found.bench.study, Freeze(model, leg), make_accelerator().device.type == "cpu"
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            folder, max_steps=leg.steps, per_device_train_batch_size=study.batch_size, learning_rate=rate * leg.rate,
+            folder, max_steps=leg.steps, per_device_train_batch_size=study.batch_size, learning_rate=rate,
             weight_decay=study.weight_decay, warmup_steps=round(leg.steps * study.warmup_share),
             lr_scheduler_type="cosine", max_grad_norm=study.clip, seed=seed, report_to=[], save_strategy="no",
             logging_strategy="no", disable_tqdm=True, use_cpu=on_cpu, remove_unused_columns=False,
@@ -78,10 +78,25 @@ def _run(found: Ready, model: Any, leg: Leg, rate: float, seed: int, rows: Examp
         def collate(places: list[int]) -> dict[str, torch.Tensor]:
             return found.problem.collate(rows, places, found.processor, torch.Generator(), training=True)
 
-        trainer = FrozenTrainer(model, arguments, train_dataset=range(len(rows)), data_collator=collate)
+        optimizers = (_optimizer(model, leg, freeze, rate, study.weight_decay), None)
+        trainer = FrozenTrainer(
+            model, arguments, train_dataset=range(len(rows)), data_collator=collate, optimizers=optimizers
+        )
         trainer.freeze = freeze
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+
+
+def _optimizer(model: Any, leg: Leg, freeze: Freeze, rate: float, decay: float) -> torch.optim.Optimizer:
+    """Return what the Trainer would make, but for a rate that is the layer group's own: the head has another."""
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if name in freeze.owners:
+            own = rate * leg.rate_of(freeze.owners[name]), decay if parameter.ndim >= 2 else 0.0
+            groups.setdefault(own, []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": members, "lr": own, "weight_decay": less} for (own, less), members in groups.items()]
+    )
 
 
 class FrozenTrainer(Trainer):

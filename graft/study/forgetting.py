@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 from graft.study.candidates import Candidate
 from graft.study.halving import FEWEST, drop
@@ -47,7 +48,11 @@ def drop_within(outcomes: Outcomes, one_in: int, higher_is_better: bool, most: f
 
 
 def select_within(
-    outcomes: Outcomes, higher_is_better: bool, dropped: Mapping[Candidate, str], most: float | None
+    outcomes: Outcomes,
+    higher_is_better: bool,
+    dropped: Mapping[Candidate, str],
+    most: float | None,
+    margin: float = inf,
 ) -> tuple[list[Standing], list[str]]:
     """Return the standings with what each candidate forgot, and a note where none is within the budget of `most`.
 
@@ -55,14 +60,14 @@ def select_within(
     """
     known = {one: score for one, rows in outcomes.items() if (score := mean_forgetting(rows)) is not None}
     if most is None:
-        return [_with(standing, known) for standing in select(outcomes, higher_is_better, dropped)], []
+        return [_with(standing, known) for standing in select(outcomes, higher_is_better, dropped, margin)], []
     lost, notes = _lost(outcomes), list[str]()
     above = {one: _excess(lost[one], most) for one in outcomes if one not in dropped and _upper(lost[one]) > most}
     running = {one: rows for one, rows in outcomes.items() if one not in dropped}
     if len(above) == len(running):
         least = _safest(running, lost, higher_is_better)
         notes = [f"no candidate is within the forgetting budget; {least.strategy} is taken: {above.pop(least)}"]
-    chosen, *others = select(outcomes, higher_is_better, {**above, **dropped})
+    chosen, *others = select(outcomes, higher_is_better, {**above, **dropped}, margin)
     reason = f"forgets least, but {_excess(lost[chosen.candidate], most)}" if notes else chosen.reason
     if not notes and above:
         reason += f"; {_excess(lost[chosen.candidate], most)}"

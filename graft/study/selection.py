@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 from typing import Self
 
@@ -47,7 +48,7 @@ class Standing:
     """Mean of what its trials lost of the source's own metric; None for the control and where it is not known."""
     forgetting_error: float | None = None
     within: bool = False
-    """Whether it could have been chosen: not dropped, and behind the best by no more than one standard error."""
+    """Whether it could have been chosen: not dropped, nor behind the best by more than one standard error or margin."""
     over_budget: bool = False
     """Whether it forgets more than the study allows, and could not be chosen for it."""
 
@@ -86,23 +87,25 @@ def select(
     outcomes: Mapping[Candidate, Sequence[Outcome]],
     higher_is_better: bool,
     dropped: Mapping[Candidate, str] = MappingProxyType({}),
+    margin: float = inf,
 ) -> list[Standing]:
     """Return the standings, the chosen one first and those that were `dropped`, with their reasons, last.
 
     The one-standard-error rule (Breiman et al. 1984, section 3.4.3), of the paired difference to the best: with few
     labels the differences between candidates are mostly noise, and then fewer trained weights are the safer choice.
+    What is behind by more than the `margin` that matters to the user is not given away for them.
     """
     sign = 1.0 if higher_is_better else -1.0
     scores = {one: mean_and_error(rows) for one, rows in outcomes.items()}
     running = [one for one in scores if one not in dropped]
     best = max(running, key=lambda one: (sign * scores[one].mean, -one.cost))
     behind = {one: shortfall(outcomes[best], outcomes[one], higher_is_better) for one in running}
-    within = [one for one in running if is_within(behind[one])]
+    within = [one for one in running if is_within(behind[one]) and round(behind[one].mean - margin, DIGITS) <= 0]
     chosen = min(within, key=lambda one: (one.cost, -sign * scores[one].mean))
 
     def standing(one: Candidate) -> Standing:
         steps, score = int(np.median([outcome.steps for outcome in outcomes[one]])), scores[one]
-        reason = dropped.get(one) or _reason(one, chosen, best, behind)
+        reason = dropped.get(one) or _reason(one, chosen, best, behind, margin)
         return Standing(
             candidate=one, mean=score.mean, standard_error=score.error, trials=len(outcomes[one]), steps=steps,
             kept=one is chosen, reason=reason, dropped=one in dropped, within=one in within,
@@ -119,11 +122,15 @@ def describe(behind: Score, best: Candidate) -> str:
     return f"{behind.mean:.3f} ± {behind.error:.3f} behind {best.strategy}"
 
 
-def _reason(one: Candidate, chosen: Candidate, best: Candidate, behind: Mapping[Candidate, Score]) -> str:
+def _reason(
+    one: Candidate, chosen: Candidate, best: Candidate, behind: Mapping[Candidate, Score], margin: float
+) -> str:
     if one is chosen:
         return "best mean" if one is best else f"cheapest within one standard error: {describe(behind[one], best)}"
     if one is best:
         return f"best mean, but {chosen.strategy} trains fewer weights and is within one standard error"
+    if is_within(behind[one]) and round(behind[one].mean - margin, DIGITS) > 0:
+        return f"{describe(behind[one], best)}, within one standard error, but by more than the margin of {margin:g}"
     if is_within(behind[one]):
         return (
             f"{describe(behind[one], best)}, within one standard error, but trains more weights than {chosen.strategy}"

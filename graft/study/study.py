@@ -66,16 +66,17 @@ def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection,
 
 def _search_steps(bench: Bench, candidates: list[Candidate], selection: Selection, known: Known) -> int:
     rounds = len(_seeds(bench, known)) * selection.trials_per_seed
-    return bench.study.budget_steps * rounds * (len(candidates) - len(_decided(candidates, known)))
+    return bench.study.budget_steps * rounds * (len(candidates) - len(_decided(candidates, known, selection)))
 
 
-def _decided(candidates: Sequence[Candidate], known: Known) -> list[Candidate]:
-    """Return the control where it is the only one left and known: nothing is to be found out about it any more.
+def _decided(running: Sequence[Candidate], known: Known, selection: Selection) -> list[Candidate]:
+    """Return the control where it is the only one left and has trials: there is nothing more to choose.
 
-    A lone candidate is tried all the same: its held rows are what temperature is fitted on.
+    On a validation part it goes on, because its trials say when to stop. A lone candidate does everywhere: temperature
+    is fitted on its held rows.
     """
-    control = [one for one in candidates if one.role == "control"]
-    return control if len(control) == 1 and control[0] in known else []
+    control = [one for one in running if one.role == "control"]
+    return control if len(control) == 1 and known.get(control[0]) and not selection.single else []
 
 
 def _seeds(bench: Bench, known: Known) -> range:
@@ -113,10 +114,11 @@ def search(
     outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
     dropped: dict[Candidate, str] = {}
     seeds, trial = _seeds(bench, known), bench.study.budget_steps
-    decided = _decided(candidates, known)
+    announced = len(candidates) - len(_decided(candidates, known, selection))
     done, ended = 0, None
     for seed in seeds:
-        running = [one for one in candidates if one not in dropped and one not in decided]
+        left = [one for one in candidates if one not in dropped]
+        running = [one for one in left if one not in _decided(left, _joined(known, outcomes), selection)]
         for turn, fold in enumerate(split(train, selection, seed)):
             if reason := refuse(bench, outcomes, running):
                 ended = describe_end(reason, seed - seeds[0], turn, len(seeds), selection.trials_per_seed)
@@ -128,10 +130,10 @@ def search(
         if ended is not None:
             log.info(ended)
             break
-        done += trial * selection.trials_per_seed * len(dropped)  # of the steps announced, those that are saved
+        done += trial * selection.trials_per_seed * (announced - len(running))  # those that are saved
         if seed != seeds[-1]:
             dropped |= _halve(bench, outcomes, dropped)
-    compared = {candidate: [*known.get(candidate, ()), *rows] for candidate, rows in outcomes.items()}
+    compared = _joined(known, outcomes)
     standings, over = _rank(bench, compared, dropped, "candidate")
     control, _ = _rank(bench, compared, dropped, "control")
     notes = [*notes, *over, *([ended] if ended else [])]
@@ -140,6 +142,10 @@ def search(
     return StudyResult(
         standings, control, choose_probe(bench, standings), selection, notes, trials, steps=steps, ended=ended
     )
+
+
+def _joined(known: Known, outcomes: Known) -> dict[Candidate, list[Outcome]]:
+    return {candidate: [*known.get(candidate, ()), *rows] for candidate, rows in outcomes.items()}
 
 
 def _halve(
@@ -160,7 +166,7 @@ def _rank(
     bench: Bench, outcomes: Mapping[Candidate, Sequence[Outcome]], dropped: Mapping[Candidate, str], role: str
 ) -> tuple[list[Standing], list[str]]:
     mine = {one: rows for one, rows in outcomes.items() if one.role == role}
-    return select_within(mine, bench.problem.higher_is_better, dropped, _budget(bench, role))
+    return select_within(mine, bench.problem.higher_is_better, dropped, _budget(bench, role), bench.study.margin)
 
 
 def _budget(bench: Bench, role: str) -> float | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, predict,
 from graft.training.flops import Meter
 from graft.training.prefix import Prefix, playing
 
-MEASUREMENTS = 10  # points on a trial's learning curve
+POINTS = 10  # on a trial's learning curve
+MEASURING = 0.25  # of what its steps cost, at the most, goes into measurements on the way
+STEP = 3  # forward passes that a step on a row costs: forward once, and backward twice as much
 OUTCOME, LOGITS = "outcome.json", "logits.npy"
 
 
@@ -104,6 +107,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
     outcome = replace(
         outcome,
         fold=fold.number,
+        curve=_finish(outcome.curve, metrics["loss"], metrics[bench.problem.metric]),
         metric=metrics[bench.problem.metric],
         loss=metrics["loss"],
         seconds=round(outcome.seconds + time.perf_counter() - started, 3),
@@ -168,6 +172,7 @@ def _train(
     model = begin(bench.source, bench.problem, bench.labels, seed)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
+    every = max(1, sum(leg.steps for leg in candidate.legs) // POINTS)
     job = Job(
         problem=bench.problem,
         processor=bench.processor,
@@ -177,7 +182,8 @@ def _train(
         learning_rate=candidate.learning_rate,
         recipe=bench.study,
         seed=seed,
-        measure_every=max(1, sum(leg.steps for leg in candidate.legs) // MEASUREMENTS),
+        measure_every=every,
+        validate_every=every * _stride(bench.study, held),
         patience=patience,
         folder=folder / "state",
         stop_at=stop_at,
@@ -189,7 +195,8 @@ def _train(
     trained = train(job, model, report)
     memory = peak_memory_bytes()
     groups = [group.name for group in layer_groups(model)]
-    measured = [int(row["step"] or 0) for row in trained.curve]
+    steps = [int(row["step"] or 0) for row in trained.curve]
+    measured = [step for step, row in zip(steps, trained.curve, strict=True) if "validation_loss" in row]
     fresh = partial(begin, bench.source, bench.problem, bench.labels, seed)
     return model, Outcome(
         role=candidate.role,
@@ -206,8 +213,23 @@ def _train(
         curve=trained.curve,
         validation_labels=[],
         validation_logits=[],
-        flops=bench.meter.count(job, groups, fresh, measured, held),
+        flops=bench.meter.count(job, groups, fresh, steps[-1], measured, held),
     )
+
+
+def _stride(study: Study, held: Examples | None) -> int:
+    """Return how many points of the curve there are for each that is measured on the held rows.
+
+    These measurements draw a curve and decide nothing (where patience decides, every point is measured).
+    """
+    most = MEASURING * STEP * study.budget_steps * study.batch_size
+    return max(1, ceil(POINTS * len(held) / most)) if held is not None else 1
+
+
+def _finish(curve: list[dict[str, float | None]], loss: float, metric: float) -> list[dict[str, float | None]]:
+    """Return a curve whose last point is what was measured when all was over, where it was not measured before."""
+    last: dict[str, float | None] = {"validation_loss": loss, "validation_metric": metric}
+    return [*curve[:-1], last | curve[-1]]
 
 
 def _prefix_for(bench: Bench, candidate: Candidate) -> Prefix | None:

@@ -28,7 +28,7 @@ from graft.study.trial import Bench
 
 log = logging.getLogger(__name__)
 LEAST_SHARED = 0.8  # of the larger one's labelled rows: with fewer the search is made anew
-NOT_SEARCHED = {"margin", "confidence", "resamples", "report", "warm_start"}  # of a study: not read by its search
+NOT_SEARCHED = {"confidence", "resamples", "report", "warm_start"}  # of a study: not read by its search
 
 
 @dataclass(frozen=True)

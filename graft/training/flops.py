@@ -62,14 +62,15 @@ class Meter:
         job: Job,
         groups: Sequence[str],
         begin: Callable[[], Any],
-        measured: Sequence[int],
+        steps: int,
+        measured: Sequence[int] = (),
         held: Examples | None = None,
     ) -> int:
         """Return the FLOPs of a job on a network of these layer groups: training, and scoring on the way.
 
-        `measured` are the steps after which it scored its validation rows, the last of them its end; `held` are rows
-        that were scored once more when it was over. `begin` makes a network as the job found it, which is used up. What
-        the job's prefix plays back is not run, and so not counted.
+        `steps` were made; `measured` are those after which it scored its validation rows; `held` are rows that were
+        scored when it was over. `begin` makes a network as the job found it, which is used up. What the job's prefix
+        plays back is not run, and so not counted.
         """
         trained, scored = Counter[Kind](), Counter[Kind]()
         legs = [leg for leg in job.legs if leg.steps]
@@ -83,7 +84,7 @@ class Meter:
         def leg_of(step: int) -> Leg:
             return legs[next(i for i, end in enumerate(ends) if step < end)]
 
-        for step in range(max(measured, default=0)):
+        for step in range(steps):
             rows = rows_of_step(step, len(job.train), job.recipe.batch_size, job.seed, job.train.widths)
             trained[kind(leg_of(step), _width(job.train, rows[0]))] += len(rows)
         for width, rows_held in _widths(job.validation):

@@ -49,7 +49,7 @@ class Job:
     recipe: Optimization
     seed: int
     measure_every: int
-    """Steps between two measurements on the validation rows."""
+    """Steps between two points of its curve."""
     patience: int | None
     """Measurements without a better validation loss before it stops; None keeps the last weights."""
     folder: Path
@@ -62,6 +62,8 @@ class Job:
     """What the frozen lower groups return for the rows, where it has been recorded."""
     rehearsal: Rehearsal | None = None
     """Rows of the source that have a share of each step while layers below the head train."""
+    validate_every: int | None = None
+    """Steps between two measurements on the validation rows; None: at every point of the curve."""
     resumable: bool = False
     """Whether the state at the end is saved too, so that a job with a later end goes on from there."""
 
@@ -207,7 +209,7 @@ class Run:
     def _measure(self) -> None:
         job = self.job
         row: dict[str, float | None] = {"step": self.step, "train_loss": sum(self._recent) / len(self._recent)}
-        if job.validation is not None and len(job.validation):
+        if job.validation is not None and len(job.validation) and self._validates():
             metrics = score(self.model, job.problem, job.validation, job.processor, self._player)
             row |= {"validation_loss": metrics["loss"], "validation_metric": metrics[job.problem.metric]}
             if metrics["loss"] < self.best_loss and job.patience is not None:
@@ -215,6 +217,15 @@ class Run:
                 self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.curve.append(row)
         self._recent.clear()
+
+    def _validates(self) -> bool:
+        """Say whether the validation rows are scored now; at the end they are where the best weights are kept.
+
+        Where the last ones are, whoever trains scores those himself.
+        """
+        if self.job.patience is not None:
+            return True
+        return self.step < self.end and self.step % (self.job.validate_every or self.job.measure_every) == 0
 
     def _out_of_patience(self) -> bool:
         if self.job.patience is None or self.job.validation is None:

@@ -115,7 +115,7 @@ def test_both_arms_answer_the_test_rows_at_every_count_with_every_seed(study):
     assert steps == list(range(1, count_steps(study[0]) + 1))
     assert {one.outcome.role for one in points} == {"curve-winner", "curve-control"}
     assert all(one.logits.shape == (9, 3) for one in points)
-    table = Curve(np.arange(9), points).table()
+    table = Curve.of(points, np.arange(9)).answers
     assert table.num_rows == 8 * 9
     assert np.allclose(np.stack(table["logits"].to_numpy())[9:18], points[1].logits)
 

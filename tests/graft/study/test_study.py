@@ -56,7 +56,7 @@ def test_a_study_trains_winner_control_and_untouched_source_with_every_seed(benc
     result, finals, steps, total = run(bench)
     assert result.winner.candidate.strategy == "full"
     assert set(finals) == {(role, seed) for role in ("winner", "control", "source") for seed in (0, 1)}
-    assert len(result.outcomes) == 3 * 2 * 3 + 6  # candidates and control, by seed and fold; then the finals
+    assert len(result.outcomes) == 2 * 2 * 3 + 3 + 6  # candidates by seed and fold, the control of one seed; the finals
     assert steps[-1] == total
     assert sorted(steps) == steps
 
@@ -100,7 +100,8 @@ def test_candidates_far_behind_get_no_second_seed_and_the_steps_still_add_up(ben
     assert dropped
     assert all(standing.trials == 3 for standing in dropped)
     assert result.winner not in dropped
-    assert result.winner.trials == result.control[0].trials == 6
+    assert result.winner.trials == 6
+    assert result.control[0].trials == 3  # with one learning rate there is nothing to choose after the first seed
     assert (steps[-1], sorted(steps)) == (total, steps)
     assert {role for role, _ in finals} >= {"winner", "control"}
 
@@ -266,6 +267,16 @@ def test_within_one_standard_error_the_cheaper_one_wins():
     assert [standing.candidate for standing in standings] == [probe, full]
     assert standings[0].reason == "cheapest within one standard error: 0.050 ± 0.100 behind full"
     assert standings[1].reason == "best mean, but linear-probe trains fewer weights and is within one standard error"
+
+
+def test_what_is_behind_by_more_than_the_margin_is_not_given_away_for_fewer_weights():
+    probe, full = candidates()
+    rows = {full: outcomes(0.9, 0.7), probe: outcomes(0.75, 0.75)}
+    assert select(rows, True, margin=0.05)[0].candidate is probe
+    standings = select(rows, True, margin=0.04)
+    assert standings[0].candidate is full
+    assert "within one standard error, but by more than the margin of 0.04" in standings[1].reason
+    assert [one.within for one in standings] == [True, False]
 
 
 def test_beyond_one_standard_error_the_better_one_wins():

@@ -120,7 +120,7 @@ def test_a_search_of_other_rows_or_another_kind_is_not_gone_on_from(bench, first
 
 
 def test_what_only_the_evaluation_reads_makes_no_other_search(bench, first):
-    assert look(bench, names(22), margin=0.05, confidence=0.9, resamples=500).recall() is not None
+    assert look(bench, names(22), confidence=0.9, resamples=500).recall() is not None
 
 
 def test_another_source_makes_another_search(bench, first):

@@ -28,15 +28,16 @@ REPEATED, ONCE = PAIRS[2], (PAIRS[0], PAIRS[1], PAIRS[3], PAIRS[4], PAIRS[5])
 TAKEN_APART = (PAIRS[0], PAIRS[3])
 METHOD = f"""\
 Choose and train: the {len(STUDY.strategies)} strategies of a default study and the control, each at
-{len(STUDY.learning_rates)} learning rates, with {STUDY.seeds} seeds and {STUDY.folds} folds, {STUDY.budget_steps} steps each, on {LABELS} labels per class; then the chosen one and the
-control on all labels. Ours is the whole study with its cache and its halving, and trains the
-untouched source as well. The peer trains every candidate with every seed on every fold by a `Trainer` of transformers,
-phase by phase, with frozen layers as frozen and batches made by the same function, and takes the best mean.
+{len(STUDY.learning_rates)} learning rates, with {STUDY.seeds} seeds and {STUDY.folds} folds, {STUDY.budget_steps} steps
+each, on {LABELS} labels per class; then the chosen one and the control on all labels. Ours is the whole study with its
+cache and its halving, and trains the untouched source as well. The peer trains every candidate with every seed on every
+fold by a `Trainer` of transformers, phase by phase, with frozen layers as frozen and batches made by the same function,
+and takes the best mean.
 
 Regret is how far the study's choice lies behind the grid's in the grid's own validation means; on average over the
-pairs it may be {100 * MOST_REGRET:g} points. One pair is repeated. The others take too long for that and ran once, two of
-them with the parts of the study taken away in turn: the cache, the halving, and both. Cheap scores prune nothing by default and
-trials are not fused, so these two have no share."""
+pairs it may be {100 * MOST_REGRET:g} points. One pair is repeated. The others take too long for that and ran once, two
+of them with the parts of the study taken away in turn: the cache, the halving, and both. Cheap scores prune nothing by
+default and trials are not fused, so these two have no share."""
 
 
 class Contest:

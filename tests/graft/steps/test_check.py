@@ -2,12 +2,13 @@ import json
 import subprocess
 import sys
 
-import pyarrow.parquet as pq
 import pytest
 
 from graft.catalog import Catalog
 from graft.errors import CheckFailed, CheckpointError
 from graft.manifest import sha256
+from graft.problems import PROBLEMS
+from graft.reading import read
 from graft.steps.check import run_source, run_target
 from tests.graft.checks.conftest import noise
 
@@ -131,11 +132,13 @@ def test_shift_sets_are_checked_and_leave_what_training_depends_on_as_it_was(cat
 def test_everything_that_is_wrong_with_shift_sets_is_said_at_once_and_before_training(catalog, tmp_path):
     run_source("base", catalog)
     run_target("small", catalog)
-    trained = pq.read_table(tmp_path / "checks/targets/small/rows.parquet", columns=["split", "row"]).to_pylist()
-    number = next(row["row"] for row in trained if row["split"] == "train") - 1
+    target = catalog.target("small")
+    problem = PROBLEMS[target.problem]
+    trained = read(target.data, problem).splits["train"].to_pylist()[0]
+    pretrained = read(catalog.source("base").data, problem).splits["train"].to_pylist()[0]
     write_rows(tmp_path / "others.csv", ["new words,x", "more words,z", "the last words,z"])
-    write_rows(tmp_path / "seen.csv", [f"a sentence of the target {number},{'xy'[number % 2]}", "unseen words,x"])
-    write_rows(tmp_path / "source-rows.csv", ["a sentence of the source 3,x", "unseen words,x"])
+    write_rows(tmp_path / "seen.csv", [f"{trained['text']},{'xy'[trained['label']]}", "unseen words,x"])
+    write_rows(tmp_path / "source-rows.csv", [f"{pretrained['text']},x", "unseen words,x"])
     with pytest.raises(CheckFailed) as error:
         run_target(
             "small", with_shifts(catalog, others="others.csv", seen="seen.csv", old="source-rows.csv", gone="no.csv")
@@ -145,8 +148,8 @@ def test_everything_that_is_wrong_with_shift_sets_is_said_at_once_and_before_tra
     assert "shift set 'others': others.csv: 1 label(s) that the target does not have" in message
     assert "'z' in 2 row(s), the first is others.csv, row 2" in message
     assert "shift set 'seen': 1 of 2 rows were trained on (expected ≤ 0)" in message
-    assert f"seen.csv, row 1: equals the training row target.csv, row {number + 1}" in message
-    assert "source-rows.csv, row 1: equals the source's training row source.csv, row 4" in message
+    assert f"seen.csv, row 1: equals the training row target.csv, row {trained['row']}" in message
+    assert f"source-rows.csv, row 1: equals the source's training row source.csv, row {pretrained['row']}" in message
     assert "shift set 'gone': no.csv: no such file or folder" in message
     assert (tmp_path / ".graft/failed-checks/targets/small/check.html").is_file()
 

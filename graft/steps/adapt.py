@@ -27,6 +27,10 @@ from graft.study.warm_start import Memory, begin, open_memory
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
+NO_CURVE = (
+    "No label curve: the search went on from an earlier one, whose curve is of other choices or of other test rows. "
+    "The next whole search measures it; `study.warm_start: false` asks for one."
+)
 
 
 def run(name: str, catalog: Catalog) -> None:
@@ -43,7 +47,7 @@ def run(name: str, catalog: Catalog) -> None:
     start = begin(memory, earlier, prepared.candidates)
     before = count_steps(bench, start.candidates, prepared.selection, start.known)
     with (
-        Progress(f"adapt@{name}", before + count_curve_steps(bench)) as progress,
+        Progress(f"adapt@{name}", before + (0 if earlier else count_curve_steps(bench))) as progress,
         whole_folder(FOLDER / name, step="adapt", name=name) as folder,
     ):
         train, notes = dataset.splits["train"], [*prepared.notes, *start.notes]
@@ -51,15 +55,18 @@ def run(name: str, catalog: Catalog) -> None:
         result.left_out = start.left_out
         for role, seed, model in train_finals(bench, result, progress.update):
             save(model, bench.processor, folder / role / f"seed-{seed}")
-        curve = earlier.curve(result, memory.answered, tests) if earlier else None
-        if curve is None:
+        if earlier:
+            curve = earlier.curve(result, memory.answered, tests)
+        else:
             shown = shifted(progress.update, before, "label curve")
             curve = Curve.of([*train_curve(bench, result, _inputs(bench, dataset, tests), shown)], tests)
         write_tables(folder, bench, result, curve)
         facts = describe_study(name, target, bench, dataset, result) | prepared.facts
         facts |= {"source_digest": json.loads((source / "source.json").read_text())["digest"]}
         facts |= {"price_per_hour": settings().price_per_hour}
-        facts |= {"warm_start": earlier and {"rows": earlier.rows, "curve_kept": not curve.points}}
+        facts |= {"warm_start": earlier and {"rows": earlier.rows, "curve_kept": curve.answers is not None}}
+        if earlier and curve.answers is None:
+            facts["label_curve"] = facts["label_curve"] or NO_CURVE
         facts |= {"seconds": round(prepared.spent + time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
     shutil.rmtree(bench.folder, ignore_errors=True)

@@ -60,16 +60,16 @@ class Earlier:
                 found[tuple(one["key"])] = f"in the earlier search: {one['reason']}"
         return {one: found[key_of(one)] for one in candidates if key_of(one) in found}
 
-    def curve(self, result: StudyResult, test: Sequence[str], rows: Labels) -> Curve | None:
-        """Return the label curve of then, where it is of the choices of now and answers every test row of now.
+    def curve(self, result: StudyResult, test: Sequence[str], rows: Labels) -> Curve:
+        """Return the label curve of then, if it is of the choices of now and answers every test row of now, or none.
 
         `test` are hashes of these rows, `rows` their numbers.
         """
         path = self.folder / ANSWERS
         if self.found["chosen"] != _chosen(result) or not path.is_file():
-            return None
+            return Curve((), None)
         answers = choose_answers(pq.read_table(path), self.found["test"], test, rows)
-        return None if answers is None else Curve((), answers)
+        return Curve((), answers)
 
 
 def write_search(folder: Path, facts: Mapping[str, Any], result: StudyResult, curve: Curve) -> None:

@@ -80,7 +80,7 @@ def choose_answers(answers: pa.Table, then: Sequence[str], now: Sequence[str], r
     """
     places = {key: place for place, key in enumerate(then)}
     if missing := [key for key in now if key not in places]:
-        log.info("the label curve is trained anew: %d of %d test rows are new", len(missing), len(now))
+        log.info("the label curve of then is not kept: %d of %d test rows are new", len(missing), len(now))
         return None
     columns = [answers[name].to_pylist()[:: len(then)] for name in ("arm", "seed", "labels")]
     logits = np.stack(answers["logits"].to_numpy()).reshape(len(columns[0]), len(then), -1)

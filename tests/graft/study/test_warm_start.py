@@ -181,9 +181,9 @@ def test_the_label_curve_is_kept_where_every_test_row_was_answered(bench, first)
     logits = np.stack(answers["logits"].to_numpy()).reshape(4, 2, 3)
     assert np.array_equal(logits, np.stack([point.logits[[3, 0]] for point in points]))
     assert answers["arm"].to_pylist()[::2] == ["transfer", "transfer", "scratch", "scratch"]
-    assert earlier.curve(first, [*now, "test-9"], np.arange(3)) is None
+    assert earlier.curve(first, [*now, "test-9"], np.arange(3)).answers is None
     other = replace(first, standings=[first.standings[1], *first.standings])
-    assert earlier.curve(other, now, rows) is None
+    assert earlier.curve(other, now, rows).answers is None
 
 
 def test_answers_for_the_same_rows_are_the_same_answers():

@@ -166,13 +166,13 @@ class Study(Optimization):
     replay: float = Field(0.0, ge=0, lt=1)
     """Share of each step that goes to training rows of the source, while layers below the head train."""
     margin: float = Field(0.01, ge=0)
-    """Gain that matters: the verdict compares the interval of the gain with plus and minus this."""
+    """Gain that matters: what the verdict holds its interval against, and the most a cheaper choice may give away."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Coverage of every interval."""
     resamples: int = Field(2000, ge=100)
     """Bootstrap resamples."""
     warm_start: bool = True
-    """Whether the search goes on from an earlier one where all rows of that are among the labelled rows of now."""
+    """Whether the search goes on from an earlier one of nearly the same labelled rows, none of them a test row now."""
     report: tuple[Literal["pareto"], ...] = ("pareto",)
     """What the report draws of the search beside its verdict; one word needs no list."""
 

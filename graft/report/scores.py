@@ -32,8 +32,9 @@ def scores_figure(study: Study) -> Figure:
     with canvas(9.6, 0.35 + 1.75 * rows) as figure:
         panels = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
         _draw_outcomes(panels[0], depths, study)
+        same = len({str(tau) for tau in taus.values()}) == 1  # then the sentence above the figure has said it
         for axes, name in zip(panels[1:], order, strict=False):
-            _draw_score(axes, depths, name, taus[name])
+            _draw_score(axes, depths, name, Unknown("") if same and isinstance(taus[name], Unknown) else taus[name])
         for axes in panels[len(order) + 1 :]:
             axes.set_axis_off()
         for axes in panels[: len(order) + 1]:

@@ -52,7 +52,7 @@ def run(name: str, catalog: Catalog) -> None:
     ):
         train, notes = dataset.splits["train"], [*prepared.notes, *start.notes]
         result = search(bench, train, start.candidates, notes, prepared.selection, progress.update, start.known)
-        result.left_out = start.left_out
+        result.left_out = {**prepared.pruned, **start.left_out}
         for role, seed, model in train_finals(bench, result, progress.update):
             save(model, bench.processor, folder / role / f"seed-{seed}")
         if earlier:

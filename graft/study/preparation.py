@@ -34,6 +34,8 @@ class Prepared:
 
     bench: Bench
     candidates: list[Candidate]
+    pruned: Mapping[Candidate, str]
+    """Who is left out by the scores, and why."""
     notes: list[str]
     selection: Selection
     spent: float
@@ -56,12 +58,14 @@ def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepar
     # what moves nothing of the source is what a forgetting budget falls back on
     safe = [one for one in candidates if not one.moves_source] if target.study.max_forgetting is not None else []
     rows = count_drawn(bench.examples)
-    candidates, left_out = prune(candidates, groups, boundaries, target.study.prune, rows, safe)
+    planned, (candidates, left_out) = candidates, prune(candidates, groups, boundaries, target.study.prune, rows, safe)
+    reasons = {(one.strategy, one.learning_rate): one.reason for one in left_out}
+    pruned = {one: reasons[one.strategy, one.learning_rate] for one in planned if one not in candidates}
     require_one_round(target.study, candidates)
     bench = with_prefix(bench, candidates, name)
     notes += [*map(note, left_out), *_undefined(boundaries)]
     facts = {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries, "left_out": plain(left_out)}
-    return Prepared(bench, candidates, notes, selection, spent, facts)
+    return Prepared(bench, candidates, pruned, notes, selection, spent, facts)
 
 
 def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> Bench:

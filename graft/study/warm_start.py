@@ -1,6 +1,6 @@
 """Warm start: the study of a grown dataset goes on from what an earlier one, of nearly the same rows, has found.
 
-Nobody who was clearly behind on nine tenths of the rows is tried again. The chosen one and the best of those that could
+Nobody who was clearly behind on nearly the same rows is tried again. The chosen one and the best of those that could
 have been chosen get one more seed, on the rows of now, and are judged by the trials of both studies. It is a warm start
 of the search (the idea of Feurer, Springenberg and Hutter 2015, Initializing Bayesian Hyperparameter Optimization via
 Meta-Learning), not of weights: final models are trained from the source on all rows, as ever.
@@ -128,4 +128,5 @@ def begin(memory: Memory, earlier: Earlier | None, candidates: list[Candidate]) 
     )
     trying = [one for one in candidates if one not in left_out]
     log.info(note)
-    return Start(trying, earlier.outcomes(trying), left_out, [note])
+    notes = [f"{one.strategy} at {one.learning_rate:g} was not tried again; {why}" for one, why in left_out.items()]
+    return Start(trying, earlier.outcomes(trying), left_out, [note, *notes])

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -134,3 +135,13 @@ def test_many_classes_leave_the_matrix_out_and_keep_the_commonest_confusions(mak
     page = render_page(make_evidence("text", classes=60))
     assert "Confusion matrix" not in page
     assert "Commonest confusions" in page
+
+
+def test_a_search_that_went_on_from_another_is_not_said_to_be_a_whole_one(make_evidence: Make) -> None:
+    evidence = make_evidence("image")
+    whole = Elements(render_page(evidence)).text
+    assert "those far behind after a seed got no other" in whole
+    warm = {**evidence.study, "warm_start": {"rows": 180, "curve_kept": True}}
+    read = Elements(render_page(replace(evidence, study=warm))).text
+    assert "with one more seed than the earlier search of 180 labelled rows" in read
+    assert "those far behind after a seed got no other" not in read

@@ -1,3 +1,4 @@
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from graft.catalog import Data, Study
 from graft.problems import PROBLEMS
 from graft.study import Bench, count_steps, plan, search, train_finals
 from graft.study.label_curve import Curve, Point, choose_answers, tabulate
+from graft.study.tables import write_tables
 from graft.study.trial import Outcome
 from graft.study.warm_start import begin, open_memory
 from tests.conftest import RESNET
@@ -99,6 +101,20 @@ def test_who_was_dropped_or_beaten_is_left_out_with_the_reason_of_then(bench, fi
             assert start.left_out[standing.candidate] == f"in the earlier search: {standing.reason}"
     assert first.winner.candidate not in start.left_out
     assert "The search of 22 labelled rows went on from an earlier one of 20, 20 of them the same." in start.notes[0]
+    told = [f"{one.strategy} at 0.001 was not tried again; {reason}" for one, reason in start.left_out.items()]
+    assert start.notes[1:] == told
+    assert told
+
+
+def test_who_was_left_out_has_a_row_with_the_reason_among_the_trials(bench, first, tmp_path):
+    _, candidates, _, _ = planned(bench)
+    memory = look(bench, names(22))
+    first.left_out = begin(memory, memory.recall(), candidates).left_out
+    write_tables(tmp_path, bench, first, NO_CURVE)
+    with (tmp_path / "trials.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["role"] == "left-out"]
+    assert {row["strategy"]: row["why"] for row in rows} == {one.strategy: why for one, why in first.left_out.items()}
+    assert {row["decision"] for row in rows} == {"candidate left out"}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from graft.study.trial import Bench
 log = logging.getLogger(__name__)
 LEAST_SHARED = 0.8  # of the larger one's labelled rows: with fewer the search is made anew
 NOT_SEARCHED = {"confidence", "resamples", "report", "warm_start"}  # of a study: not read by its search
+TIMED = "source.json"  # of a source's files the one that also says how long it took
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,13 @@ def open_memory(
     test: Sequence[str],
     drawn: Sequence[int],
 ) -> Memory:
-    """Return what is kept in a folder, for searches from these source files with this study and these candidates."""
+    """Return what is kept in a folder, for searches with this study and these candidates from these source files.
+
+    A source that was pretrained again to the same bits is the same source.
+    """
     asked = bench.study.model_dump(mode="json", exclude=NOT_SEARCHED)
-    same = {"source": dict(source), "labels": bench.labels, "study": asked, "candidates": [*map(asdict, candidates)]}
+    files = {name: sha for name, sha in source.items() if name != TIMED}
+    same = {"source": files, "labels": bench.labels, "study": asked, "candidates": [*map(asdict, candidates)]}
     return Memory(folder, digest(same), rows, test, drawn)
 
 

@@ -141,8 +141,12 @@ def test_what_only_the_evaluation_reads_makes_no_other_search(bench, first):
 
 def test_another_source_makes_another_search(bench, first):
     _, candidates, _, _ = planned(bench)
-    other = open_memory(bench.folder.parent / "kept", bench, candidates, {"model.safetensors": "2"}, names(22), (), ())
-    assert other.recall() is None
+
+    def recall(files):
+        return open_memory(bench.folder.parent / "kept", bench, candidates, files, names(22), (), ()).recall()
+
+    assert recall({"model.safetensors": "2"}) is None
+    assert recall(SOURCE | {"source.json": "of another day"}) is not None
 
 
 def test_a_damaged_search_is_named_and_passed_over(bench, first, caplog):

@@ -145,3 +145,5 @@ def test_a_search_that_went_on_from_another_is_not_said_to_be_a_whole_one(make_e
     read = Elements(render_page(replace(evidence, study=warm))).text
     assert "with one more seed than the earlier search of 180 labelled rows" in read
     assert "those far behind after a seed got no other" not in read
+    [one] = [one for one in evidence.study["candidates"] if one["kept"] and one["strategy"] != "scratch"]
+    assert "1 candidate and the" in Elements(render_page(replace(evidence, study={**warm, "candidates": [one]}))).text

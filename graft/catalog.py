@@ -147,12 +147,14 @@ class Study(Optimization):
     """Optimizer steps of one trial."""
     max_trials: int | None = Field(None, ge=1)
     """Trials of the search at the most, the control's among them; final models come on top. None: no limit."""
+    max_steps: int | None = Field(None, ge=1)
+    """Optimizer steps of the search at the most, counted like `max_trials`. None: no limit."""
     max_seconds: float | None = Field(None, gt=0)
     """Seconds that trials and final models may take; what is compared then depends on the machine. None: no limit."""
     batch_size: int = Field(16, ge=1)
     """Rows per optimizer step."""
     halving: int = Field(2, ge=1)
-    """After each seed one candidate in this many goes on, and all that could still be chosen; 1 drops none."""
+    """After 2, 4, 8 trials and so on one candidate in this many goes on, and all that could be chosen; 1 drops none."""
     prune: tuple[Probe, ...] = ()
     """Scores that must all put a depth clearly behind a lower one for it to be left out; none: every depth is tried."""
     folds: int = Field(5, ge=2)

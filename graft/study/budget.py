@@ -1,4 +1,4 @@
-"""A budget for the whole search, in trials or in seconds; the control is under it like everybody else.
+"""A budget for the whole search, in trials, in steps or in seconds; the control is under it like everybody else.
 
 The search goes in rounds: one trial, with the same seed and fold, of everyone who is still running, the control's
 learning rates among them. A round is run for all or for none, so that whatever is compared has met the same divisions
@@ -18,19 +18,27 @@ from graft.errors import CatalogError
 from graft.study.candidates import Candidate
 from graft.study.trial import Bench, Outcome
 
+LIMITS = ("max_trials", "max_steps", "max_seconds")
 ROLES = ("candidate", "control")
 Outcomes = Mapping[Candidate, Sequence[Outcome]]
 
 
 def require_one_round(study: Study, candidates: Sequence[Candidate]) -> None:
-    """Raise CatalogError where `max_trials` has no room for one trial of every candidate and of the control."""
-    if study.max_trials is None or study.max_trials >= len(candidates):
+    """Raise CatalogError where a limit has no room for one trial of every candidate and of the control."""
+    needed = {"max_trials": len(candidates), "max_steps": len(candidates) * study.budget_steps}
+    given = {name: getattr(study, name) for name in needed}
+    few = {name: most for name, most in given.items() if most is not None and most < needed[name]}
+    if not few:
         return
     kinds = [f"{one.strategy} at {one.learning_rate:g}" for one in candidates]
     raise CatalogError(
-        f"study.max_trials: {study.max_trials} trials are too few for one of each candidate",
-        [f"{len(candidates)} are needed: {', '.join(kinds)}"],
-        f"Give at least {len(candidates)}, or name fewer `strategies` or `learning_rates`.",
+        "; ".join(
+            f"study.{name}: {most} {name.removeprefix('max_')} are too few for one trial of each candidate"
+            for name, most in few.items()
+        ),
+        [f"{len(candidates)} trials of {study.budget_steps} steps are needed: {', '.join(kinds)}"],
+        f"Give at least {' and '.join(f'{name}: {needed[name]}' for name in few)}, or name fewer `strategies` or "
+        "`learning_rates`.",
     )
 
 
@@ -42,6 +50,10 @@ def refuse(bench: Bench, outcomes: Outcomes, running: Sequence[Candidate]) -> st
         return None
     if study.max_trials is not None and done + len(running) > study.max_trials:
         return f"max_trials is {study.max_trials}, {done} were made, and another round takes {len(running)}"
+    made = sum(outcome.steps for rows in outcomes.values() for outcome in rows)
+    if study.max_steps is not None and made + len(running) * study.budget_steps > study.max_steps:
+        another = len(running) * study.budget_steps
+        return f"max_steps is {study.max_steps}, {made} were made, and another round takes up to {another}"
     if study.max_seconds is None:
         return None
     spent, more, finals = _spent(bench, outcomes), _of_round(outcomes, running), _of_finals(bench, outcomes, running)
@@ -53,9 +65,9 @@ def refuse(bench: Bench, outcomes: Outcomes, running: Sequence[Candidate]) -> st
     )
 
 
-def describe_end(reason: str, seed: int, fold: int, seeds: int, folds: int) -> str:
-    """Return what a search that ended before a seed's fold (both from 0) has left out, in a sentence."""
-    made, planned = seed * folds + fold, seeds * folds
+def describe_end(reason: str, made: int, seeds: int, folds: int) -> str:
+    """Return what a search that ended after some rounds has left out, in a sentence."""
+    planned, (seed, fold) = seeds * folds, divmod(made, folds)
     clock = ". How far it came depends on the speed of the machine" if reason.startswith("max_seconds") else ""
     return (
         f"The budget ended the search after {made} of {planned} rounds (seed {seed}, fold {fold} would have been "

@@ -9,6 +9,7 @@ from graft.backbones import layer_groups, renew_head
 from graft.catalog import Target
 from graft.problems.tokens import describe_tokens
 from graft.reading import Dataset, row_hashes
+from graft.study.budget import LIMITS
 from graft.study.label_curve import explain_counts
 from graft.study.selection import Standing
 from graft.study.study import StudyResult
@@ -45,8 +46,7 @@ def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, re
         "skill": _describe_skill(bench),
         "seeds": list(range(bench.study.seeds)),
         "budget": {
-            "max_trials": bench.study.max_trials,
-            "max_seconds": bench.study.max_seconds,
+            **{name: getattr(bench.study, name) for name in LIMITS},
             "ended": result.ended,
         },
         "flops": _total_flops(bench, result.outcomes),

@@ -13,8 +13,9 @@ from graft.catalog import Data
 from graft.strategies import find_strategy
 from graft.study.budget import describe_end, refuse
 from graft.study.candidates import Candidate, make_candidates
-from graft.study.folds import Selection, choose_selection, split
+from graft.study.folds import Fold, Selection, choose_selection, split
 from graft.study.forgetting import drop_within, select_within
+from graft.study.halving import is_rung
 from graft.study.probe import choose_probe
 from graft.study.proposal import propose_block
 from graft.study.selection import Standing
@@ -106,33 +107,30 @@ def search(
     report: Report,
     known: Known = NOTHING,
 ) -> StudyResult:
-    """Run the trials in rounds, halve the candidates between seeds, and select; the control is treated alike.
+    """Run the trials in rounds, halve the candidates between them, and select; the control is treated alike.
 
     A round is a seed and a fold for all who are running. The search ends before one that breaks the budget. Trials that
-    are `known` of an earlier study have a part in the selection, and then one seed more is run, not all of them.
+    are `known` of an earlier study have a part in the selection, and then one seed more is run, for all to the end.
     """
     outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
     dropped: dict[Candidate, str] = {}
     seeds, trial = _seeds(bench, known), bench.study.budget_steps
     announced = len(candidates) - len(_decided(candidates, known, selection))
-    done, ended = 0, None
-    for seed in seeds:
-        left = [one for one in candidates if one not in dropped]
-        running = [one for one in left if one not in _decided(left, _joined(known, outcomes), selection)]
-        for turn, fold in enumerate(split(train, selection, seed)):
-            if reason := refuse(bench, outcomes, running):
-                ended = describe_end(reason, seed - seeds[0], turn, len(seeds), selection.trials_per_seed)
-                break
-            for candidate in running:
-                label = f"{candidate.strategy} seed {seed} fold {fold.number}"
-                outcomes[candidate].append(run_trial(bench, candidate, seed, fold, shifted(report, done, label)))
-                done += trial
-        if ended is not None:
+    done, ended, running = 0, None, [one for one in candidates if one not in _decided(candidates, known, selection)]
+    for rounds, (seed, fold) in enumerate(_rounds(train, selection, seeds)):
+        if is_rung(rounds) and not known:
+            dropped |= _halve(bench, outcomes, dropped)
+            left = [one for one in candidates if one not in dropped]
+            running = [one for one in left if one not in _decided(left, outcomes, selection)]
+        if reason := refuse(bench, outcomes, running):
+            ended = describe_end(reason, rounds, len(seeds), selection.trials_per_seed)
             log.info(ended)
             break
-        done += trial * selection.trials_per_seed * (announced - len(running))  # those that are saved
-        if seed != seeds[-1]:
-            dropped |= _halve(bench, outcomes, dropped)
+        for candidate in running:
+            label = f"{candidate.strategy} seed {seed} fold {fold.number}"
+            outcomes[candidate].append(run_trial(bench, candidate, seed, fold, shifted(report, done, label)))
+            done += trial
+        done += trial * (announced - len(running))  # those that are saved
     compared = _joined(known, outcomes)
     standings, over = _rank(bench, compared, dropped, "candidate")
     control, _ = _rank(bench, compared, dropped, "control")
@@ -142,6 +140,10 @@ def search(
     return StudyResult(
         standings, control, choose_probe(bench, standings), selection, notes, trials, steps=steps, ended=ended
     )
+
+
+def _rounds(train: pa.Table, selection: Selection, seeds: range) -> Iterator[tuple[int, Fold]]:
+    return ((seed, fold) for seed in seeds for fold in split(train, selection, seed))
 
 
 def _joined(known: Known, outcomes: Known) -> dict[Candidate, list[Outcome]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graft.study.budget import LIMITS
 from graft.study.candidates import Candidate
 from graft.study.label_curve import Curve
 from graft.study.selection import Standing
@@ -75,7 +76,7 @@ def _left_out(result: StudyResult) -> Iterator[dict[str, Any]]:
 def _end(bench: Bench, result: StudyResult) -> Iterator[dict[str, Any]]:
     """Yield the row of a search that its budget ended."""
     if result.ended is not None:
-        limit = "max_trials" if "max_trials is" in result.ended else "max_seconds"
+        limit = next(name for name in LIMITS if f"{name} is" in result.ended)
         yield {"role": "budget", "strategy": limit, "decision": "ended", "why": result.ended}
 
 

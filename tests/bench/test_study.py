@@ -77,7 +77,11 @@ def test_ours_and_the_grid_try_the_same_and_leave_nothing_behind(found, tmp_path
     ours, seconds = study.Contest(found).study(cached=True, halving=1)
     assert set(grid.metrics) == set(ours.metrics) == {("linear-probe", 1e-3), ("lp-ft", 1e-3), ("scratch", 1e-3)}
     assert {len(metrics) for metrics in grid.metrics.values()} == {4}
-    assert sorted(len(metrics) for metrics in ours.metrics.values()) == [2, 4, 4]  # a lone control stops after a seed
+    assert sorted(len(metrics) for metrics in ours.metrics.values()) == [
+        2,
+        4,
+        4,
+    ]  # a lone control stops at the first rung
     assert seconds > 0
     assert not list((tmp_path / "activations").glob("*"))
 

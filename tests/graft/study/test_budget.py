@@ -24,15 +24,23 @@ def make(recording=None, **budget):
 
 def test_one_trial_for_everyone_must_fit_before_anything_is_trained():
     require_one_round(Study(max_trials=3), [A, B, C])
-    with pytest.raises(CatalogError, match="2 trials are too few for one of each candidate") as raised:
-        require_one_round(Study(max_trials=2), [A, B, C])
-    assert "3 are needed: a at 0.001, b at 0.001, scratch at 0.001" in str(raised.value)
-    assert "Give at least 3" in str(raised.value)
+    with pytest.raises(CatalogError, match="2 trials are too few for one trial of each candidate") as raised:
+        require_one_round(Study(max_trials=2, max_steps=300), [A, B, C])
+    assert "3 trials of 100 steps are needed: a at 0.001, b at 0.001, scratch at 0.001" in str(raised.value)
+    assert "Give at least max_trials: 3, or" in str(raised.value)
+    with pytest.raises(CatalogError, match="study.max_steps: 299 steps are too few"):
+        require_one_round(Study(max_steps=299), [A, B, C])
 
 
 @pytest.mark.parametrize(("most", "may"), [(6, True), (5, False), (3, False)])
 def test_a_round_is_for_all_or_for_none(most, may):
     assert (refuse(make(max_trials=most), spent(1, 1), [A, B, C]) is None) == may
+
+
+@pytest.mark.parametrize(("most", "may"), [(330, True), (329, False)])
+def test_steps_are_counted_as_they_were_made(most, may):
+    """A, B and the control made ten steps each, and make a hundred each in the next round."""
+    assert (refuse(make(max_steps=most), spent(1, 1), [A, B, C]) is None) == may
 
 
 def test_who_was_dropped_leaves_room_for_the_others():

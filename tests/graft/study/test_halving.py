@@ -2,7 +2,7 @@ import pytest
 
 from graft.strategies import Leg
 from graft.study.candidates import Candidate
-from graft.study.halving import drop
+from graft.study.halving import drop, is_rung
 from graft.study.selection import select
 from graft.study.trial import Outcome
 
@@ -25,6 +25,18 @@ def test_the_better_half_goes_on():
     assert set(drop(APART, 2, True)) == {C, D}
     assert set(drop(APART, 2, False)) == {A, B}
     assert set(drop(APART, 4, True)) == {B, C, D}
+
+
+def test_the_rungs_double():
+    assert [rounds for rounds in range(20) if is_rung(rounds)] == [2, 4, 8, 16]
+
+
+def test_an_error_of_few_trials_counts_for_more():
+    """Behind by 0.2 with a standard error of 0.15: too far after many trials, not after two."""
+    two = {A: outcomes(0.9, 0.9), B: outcomes(0.85, 0.55)}
+    many = {A: outcomes(*[0.9] * 16), B: outcomes(*[0.9 - 0.2 - 0.6, 0.9 - 0.2 + 0.6] * 8)}
+    assert drop(two, 2, True) == {}
+    assert set(drop(many, 2, True)) == {B}
 
 
 def test_a_reason_says_by_how_much():

@@ -56,7 +56,7 @@ def test_a_study_trains_winner_control_and_untouched_source_with_every_seed(benc
     result, finals, steps, total = run(bench)
     assert result.winner.candidate.strategy == "full"
     assert set(finals) == {(role, seed) for role in ("winner", "control", "source") for seed in (0, 1)}
-    assert len(result.outcomes) == 2 * 2 * 3 + 3 + 6  # candidates by seed and fold, the control of one seed; the finals
+    assert len(result.outcomes) == 2 * 2 * 3 + 2 + 6  # candidates by seed and fold, the control of a rung; the finals
     assert steps[-1] == total
     assert sorted(steps) == steps
 
@@ -93,15 +93,16 @@ def test_the_untouched_source_has_the_best_learning_rate_that_was_tried_or_else_
     assert (candidate.strategy, candidate.learning_rate, steps) == ("linear-probe", 1e-3, 4)
 
 
-def test_candidates_far_behind_get_no_second_seed_and_the_steps_still_add_up(bench):
+def test_candidates_far_behind_get_no_more_trials_and_the_steps_still_add_up(bench):
     study = STUDY.model_copy(update={"strategies": ("linear-probe", "top-1", "full"), "halving": 3, "budget_steps": 8})
     result, finals, steps, total = run(replace(bench, study=study))
-    dropped = [standing for standing in result.standings if standing.reason.startswith("dropped after 3 trials")]
+    dropped = [standing for standing in result.standings if standing.dropped]
     assert dropped
-    assert all(standing.trials == 3 for standing in dropped)
+    assert all(standing.reason.startswith(f"dropped after {standing.trials} trials") for standing in dropped)
+    assert {standing.trials for standing in dropped} <= {2, 4}  # in the middle of a seed of three folds
     assert result.winner not in dropped
     assert result.winner.trials == 6
-    assert result.control[0].trials == 3  # with one learning rate there is nothing to choose after the first seed
+    assert result.control[0].trials == 2  # with one learning rate there is nothing to choose after the first rung
     assert (steps[-1], sorted(steps)) == (total, steps)
     assert {role for role, _ in finals} >= {"winner", "control"}
 

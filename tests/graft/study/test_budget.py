@@ -28,7 +28,7 @@ def test_one_trial_for_everyone_must_fit_before_anything_is_trained():
         require_one_round(Study(max_trials=2, max_steps=300), [A, B, C])
     assert "3 trials of 100 steps are needed: a at 0.001, b at 0.001, scratch at 0.001" in str(raised.value)
     assert "Give at least max_trials: 3, or" in str(raised.value)
-    with pytest.raises(CatalogError, match="study.max_steps: 299 steps are too few"):
+    with pytest.raises(CatalogError, match=r"study\.max_steps: 299 steps are too few"):
         require_one_round(Study(max_steps=299), [A, B, C])
 
 

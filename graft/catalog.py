@@ -66,6 +66,8 @@ class Data(Section):
     """Column whose values must not be on both sides of a split (patient, author, module)."""
     labels_per_class: int | None = Field(None, ge=1)
     """Labelled rows per class that the study may use; none means all training rows."""
+    labels: int | None = Field(None, ge=2)
+    """Labelled rows that the study may use, where the problem has no classes; none means all training rows."""
     test_share: float = Field(0.2, gt=0, lt=1)
     """About the share of rows for test, where the data has no test split of its own."""
     validation_share: float = Field(0.1, gt=0, lt=1)

@@ -47,7 +47,8 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
     _require(folder)
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
     transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
-    options = {"num_labels": len(labels), "ignore_mismatched_sizes": True} if labels is not None else {}
+    options: dict[str, Any] = {"ignore_mismatched_sizes": True} if labels is not None else {}
+    options |= {"num_labels": len(labels)} if labels else {}
     try:
         model, report = getattr(transformers, problem.auto_model).from_pretrained(
             folder,

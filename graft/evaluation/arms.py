@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from graft.problems.grades import Grades
+
 if TYPE_CHECKING:
     from graft.problems import Problem
-    from graft.problems.problem import Examples
+    from graft.problems.problem import Examples, Truths
 
 ARMS = ("transfer", "scratch", "source")
 Models = Mapping[str, Sequence[Any]]
@@ -21,19 +23,23 @@ Models = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm's models on some rows: logits (seeds, rows, classes) against labels (rows,)."""
+    """One arm's models on some rows: what each answered and what that is worth."""
 
-    logits: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-
-    @property
-    def correct(self) -> npt.NDArray[np.bool_]:
-        """Whether each seed's model is right about each row, (seeds, rows)."""
-        return np.asarray(self.logits.argmax(axis=2) == self.labels)
+    answers: Sequence[npt.NDArray[np.float32]]
+    """For each seed what its model answered, (rows, numbers): see `Problem.answer`."""
+    truths: Truths
+    grades: Grades
+    """Of the headline metric."""
 
     def mean(self, problem: Problem, metric: str) -> float:
         """Return the mean over seeds of one of the problem's metrics."""
-        return float(np.mean([problem.measure(logits, self.labels)[metric] for logits in self.logits]))
+        return float(np.mean([problem.measure(answers, self.truths)[metric] for answers in self.answers]))
+
+    def further(self, problem: Problem) -> dict[str, float]:
+        """Return the mean over seeds of every metric beside the headline."""
+        found = [problem.measure(answers, self.truths) for answers in self.answers]
+        names = [name for name in found[0] if name != problem.metric]
+        return {name: float(np.mean([one[name] for one in found])) for name in names}
 
 
 def load_models(run: Path, study: Mapping[str, Any], problem: Problem) -> Models:
@@ -54,10 +60,21 @@ def predict_arms(models: Models, problem: Problem, examples: Examples, processor
     """Return the predictions of every arm for labelled examples; models that two arms share predict once."""
     from graft.training import predict
 
-    labels = np.asarray(examples.labels, dtype=np.int64)
     known: dict[int, Arm] = {}
     for arm in models.values():
         if id(arm) not in known:
-            logits = np.stack([predict(model, problem, examples, processor) for model in arm])
-            known[id(arm)] = Arm(logits, labels)
+            answers = [predict(model, problem, examples, processor) for model in arm]
+            known[id(arm)] = Arm(answers, examples.expected, grade_all(problem, answers, examples.expected))
     return {name: known[id(arm)] for name, arm in models.items()}
+
+
+def take_truths(truths: Truths, rows: npt.NDArray[np.int64]) -> Truths:
+    """Return the truths of some rows."""
+    if truths is None or isinstance(truths, np.ndarray):
+        return None if truths is None else truths[rows]
+    return [truths[row] for row in rows]
+
+
+def grade_all(problem: Problem, answers: Sequence[npt.NDArray[np.float32]], truths: Truths) -> Grades:
+    """Return the grades of several models' answers about the same rows."""
+    return Grades.stack([problem.grade(each, truths) for each in answers])

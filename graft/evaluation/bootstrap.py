@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graft.problems.grades import Grades, ratio
+
 Scores = npt.NDArray[np.float64]
 CELLS = 4_000_000  # counts held at once (32 MB), whatever the number of examples and resamples
 
@@ -29,61 +31,69 @@ class Comparison:
 
 
 def compare(
-    ours: npt.ArrayLike, theirs: npt.ArrayLike, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+    ours: Grades | npt.ArrayLike,
+    theirs: Grades | npt.ArrayLike,
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    higher_is_better: bool = True,
 ) -> Comparison:
-    """Compare two models by per-example scores of shape (seeds, examples); raises ValueError on other shapes or NaN.
+    """Compare two models by their grades, or per-example scores (seeds, examples); raises ValueError on others or NaN.
 
     Examples are drawn with replacement, the same draw for both models (the pairing of Koehn 2004,
     "Statistical significance tests for machine translation evaluation"); in each draw the training seeds
     of either model are drawn too, each model's own, because seed 1 of one shares nothing with seed 1 of
-    the other. Intervals are percentiles (Efron & Tibshirani 1993, chapter 13). With few seeds they are a
-    little narrow: s seeds show (s - 1) / s of the variance between seeds.
+    the other. A metric that is a ratio is that of the drawn examples' sums. Intervals are percentiles (Efron &
+    Tibshirani 1993, chapter 13). With few seeds they are a little narrow: s seeds show (s - 1) / s of the variance
+    between seeds. The gain is ours minus theirs, or where lower is better theirs minus ours.
     """
-    first, second = _scores(ours, "ours"), _scores(theirs, "theirs")
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(f"the same examples are needed on both sides, found {first.shape[1]} and {second.shape[1]}")
+    first, second = _grades(ours, "ours"), _grades(theirs, "theirs")
+    if first.rows != second.rows:
+        raise ValueError(f"the same examples are needed on both sides, found {first.rows} and {second.rows}")
     rng = np.random.default_rng(seed)
-    means = np.concatenate(list(_resampled_means(np.vstack([first, second]), resamples, rng)))
-    draws_first = _over_seeds(means[:, : len(first)], rng)
-    draws_second = _over_seeds(means[:, len(first) :], rng)
+    one, other = _resampled([first, second], resamples, rng)
+    draws_first, draws_second = _over_seeds(one, rng), _over_seeds(other, rng)
+    sign = 1 if higher_is_better else -1
     return Comparison(
-        _interval(float(first.mean()), draws_first, confidence),
-        _interval(float(second.mean()), draws_second, confidence),
-        _interval(float(first.mean() - second.mean()), draws_first - draws_second, confidence),
+        _interval(first.mean, draws_first, confidence),
+        _interval(second.mean, draws_second, confidence),
+        _interval(sign * (first.mean - second.mean), sign * (draws_first - draws_second), confidence),
     )
 
 
-def estimate(scores: npt.ArrayLike, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Return the mean of per-example scores (seeds, examples) with its interval, drawn as `compare` draws."""
+def estimate(
+    scores: Grades | npt.ArrayLike, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """Return the metric of grades, or of scores (seeds, examples), with its interval, drawn as `compare` draws."""
     return compare(scores, scores, resamples=resamples, confidence=confidence, seed=seed).ours
 
 
-def draw_means(series: Sequence[npt.ArrayLike], *, resamples: int = 2000, seed: int = 0) -> list[Scores]:
-    """Return, for each array of shares (conditions, seeds, examples), its means in every draw (resamples, conditions).
+def draw_means(series: Sequence[Sequence[Grades]], *, resamples: int = 2000, seed: int = 0) -> list[Scores]:
+    """Return, for each series of grades over conditions, the metric in every draw (resamples, conditions).
 
-    A draw of examples is the same for all arrays and conditions; seeds are drawn for each condition apart. What the
+    A draw of examples is the same for all series and conditions; seeds are drawn for each condition apart. What the
     drawn seeds lie off the mean of all is stretched by sqrt(s / (s - 1)), because s seeds show (s - 1) / s of the
     variance between seeds: a curve is read off several such means at once, and there it would tell. Raises ValueError
     on NaN.
     """
-    arrays = [np.asarray(one, dtype=np.float64) for one in series]
     rng = np.random.default_rng(seed)
-    flat = _scores(np.concatenate([one.reshape(-1, one.shape[-1]) for one in arrays]), "scores")
-    means = np.concatenate(list(_resampled_means(flat, resamples, rng)))
-    ends = np.cumsum([one.shape[0] * one.shape[1] for one in arrays])
-    parts = np.split(means, ends[:-1], axis=1)
-    return [
-        _over_conditions(part.reshape(resamples, *one.shape[:2]), rng) for part, one in zip(parts, arrays, strict=True)
-    ]
+    flat = _resampled([_grades(one, "scores") for conditions in series for one in conditions], resamples, rng)
+    found, start = [], 0
+    for conditions in series:
+        mine = np.stack(flat[start : start + len(conditions)], axis=1)
+        found.append(_over_conditions(mine, max(one.most for one in conditions), rng))
+        start += len(conditions)
+    return found
 
 
-def _over_conditions(means: Scores, rng: np.random.Generator) -> Scores:
-    """Return for each resample and condition the mean over one draw of seeds (the last axis), from 0 to 1."""
+def _over_conditions(means: Scores, most: float, rng: np.random.Generator) -> Scores:
+    """Return for each resample and condition the mean over one draw of seeds (the last axis), from 0 to `most`."""
     seeds = means.shape[2]
     drawn = np.take_along_axis(means, rng.integers(seeds, size=means.shape), axis=2).mean(axis=2)
     middle = means.mean(axis=2)
     stretch = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
-    return np.asarray(np.clip(middle + stretch * (drawn - middle), 0.0, 1.0))
+    return np.asarray(np.clip(middle + stretch * (drawn - middle), 0.0, most))
 
 
 def make_interval(value: float, draws: npt.ArrayLike, confidence: float) -> Interval:
@@ -91,16 +101,40 @@ def make_interval(value: float, draws: npt.ArrayLike, confidence: float) -> Inte
     return _interval(value, np.asarray(draws, dtype=np.float64), confidence)
 
 
-def _scores(values: npt.ArrayLike, side: str) -> Scores:
-    scores = np.asarray(values, dtype=np.float64)
-    if scores.ndim != 2 or scores.size == 0:
-        raise ValueError(f"{side}: expected scores of shape (seeds, examples), found {scores.shape}")
-    if not np.isfinite(scores).all():
-        raise ValueError(f"{side}: {int((~np.isfinite(scores)).sum())} scores are NaN or infinite")
-    return scores
+def _grades(values: Grades | npt.ArrayLike, side: str) -> Grades:
+    if not isinstance(values, Grades):
+        scores = np.asarray(values, dtype=np.float64)
+        if scores.ndim != 2 or scores.size == 0:
+            raise ValueError(f"{side}: expected scores of shape (seeds, examples), found {scores.shape}")
+        values = Grades.of(scores)
+    wrong = sum(int((~np.isfinite(array)).sum()) for array in (values.earned, values.possible))
+    if wrong:
+        raise ValueError(f"{side}: {wrong} scores are NaN or infinite")
+    return values
 
 
-def _resampled_means(scores: Scores, resamples: int, rng: np.random.Generator) -> Iterator[Scores]:
+def _resampled(graded: Sequence[Grades], resamples: int, rng: np.random.Generator) -> list[Scores]:
+    """Return the metric of each one's models in every draw of examples, the same for all: (resamples, models)."""
+    earned = np.vstack([_flat(one.earned) for one in graded])
+    possible = np.vstack([_flat(one.possible) for one in graded])
+    plain = bool((possible == 1).all())  # every example counts the same: sums of the possible are known
+    sums = np.concatenate(list(_drawn_means(earned if plain else np.vstack([earned, possible]), resamples, rng)))
+    got, most = (sums, np.ones_like(sums)) if plain else np.split(sums, 2, axis=1)
+    found, start = [], 0
+    for one in graded:
+        models, _, parts = one.earned.shape
+        mine = (array[:, start : start + models * parts].reshape(-1, models, parts) for array in (got, most))
+        found.append(ratio(*mine))
+        start += models * parts
+    return found
+
+
+def _flat(array: Scores) -> Scores:
+    """Return (models x parts, examples)."""
+    return array.transpose(0, 2, 1).reshape(-1, array.shape[1])
+
+
+def _drawn_means(scores: Scores, resamples: int, rng: np.random.Generator) -> Iterator[Scores]:
     """Yield blocks of (resamples, rows of `scores`): each row's mean over one draw of examples.
 
     Examples with equal columns are interchangeable, so a draw is a multinomial over the distinct columns:

@@ -16,6 +16,7 @@ from graft.evaluation.cost import money_of
 from graft.evaluation.forgetting import Forgetting
 from graft.evaluation.points import Draws, contrast, spread
 from graft.evaluation.verdict import decide
+from graft.problems.problem import has_classes
 from graft.ranking.depths import known_taus
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ def summarise(
     model, the first seed's. `robustness` holds keys that are taken as they are.
     """
     winner, control = arms["transfer"], arms["scratch"]
-    draws = Draws(resamples=settings.resamples, confidence=settings.confidence, seed=int(study["seeds"][0]))
-    found = compare(winner.correct, control.correct, **draws)
-    beside = contrast("test", {name: arm.correct for name, arm in arms.items()}, draws)
-    packaged, calibrated = softmax(winner.logits[0]), softmax(winner.logits[0], temperature)
+    draws = draws_of(settings, problem, study)
+    found = compare(winner.grades, control.grades, **draws)
+    beside = contrast("test", {name: arm.grades for name, arm in arms.items()}, draws)
+    further = {"": winner.further(problem), "_scratch": control.further(problem)}
     facts = {
         **{key: study[key] for key in ("target", "source", "problem", "metric")},
         **spread("transfer", found.ours),
@@ -65,31 +66,53 @@ def summarise(
         "verdict": decide(found.gain.low, found.gain.high, settings.margin),
         "margin": settings.margin,
         "confidence": settings.confidence,
-        "macro_f1": winner.mean(problem, "macro_f1"),
-        "macro_f1_scratch": control.mean(problem, "macro_f1"),
+        "higher_is_better": problem.higher_is_better,
+        "further": [*further[""]],
+        **{f"{name}{end}": value for end, values in further.items() for name, value in values.items()},
         **{key: study["winner"][key] for key in ("strategy", "learning_rate", "trained_groups", "trained_parameters")},
         "parameters": sum(group["parameters"] for group in study["groups"]),
         "source_metric": forgetting.metric,
         "source_before": forgetting.before,
         "source_after": forgetting.after,
         "forgetting": forgetting.loss_of_skill,
-        "ece": expected_calibration_error(packaged, winner.labels),
-        "ece_calibrated": expected_calibration_error(calibrated, winner.labels),
-        "brier": brier_score(packaged, winner.labels),
-        "brier_calibrated": brier_score(calibrated, winner.labels),
-        "temperature": temperature,
+        **_calibration(problem, winner, temperature),
         "scores": study.get("scores", {}),
         "score_taus": known_taus(study),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
-        **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
+        **{
+            key: study[key] for key in ("seconds", "labels_per_class", "labels_given", "train_rows", "dataset", "seeds")
+        },
         "flops": study.get("flops"),
         "price_per_hour": study.get("price_per_hour"),
         "money": money_of(study["seconds"], study.get("price_per_hour")),
-        "test_rows": len(winner.labels),
+        "test_rows": winner.grades.rows,
         "seed": study["seeds"][0],
         **robustness,
     }
     return {key: plain(value) for key, value in facts.items()}
+
+
+def draws_of(settings: Study, problem: Problem, study: Mapping[str, Any]) -> Draws:
+    """Return how the intervals of an evaluation are drawn."""
+    return Draws(
+        resamples=settings.resamples, confidence=settings.confidence, seed=int(study["seeds"][0]),
+        higher_is_better=problem.higher_is_better,
+    )  # fmt: skip
+
+
+def _calibration(problem: Problem, winner: Arm, temperature: float) -> dict[str, float | None]:
+    """Return the calibration of the packaged model; None where it gives no probabilities of classes."""
+    if not has_classes(problem):
+        return dict.fromkeys(("ece", "ece_calibrated", "brier", "brier_calibrated", "temperature"))
+    labels = np.asarray(winner.truths)
+    packaged, calibrated = softmax(winner.answers[0]), softmax(winner.answers[0], temperature)
+    return {
+        "ece": expected_calibration_error(packaged, labels),
+        "ece_calibrated": expected_calibration_error(calibrated, labels),
+        "brier": brier_score(packaged, labels),
+        "brier_calibrated": brier_score(calibrated, labels),
+        "temperature": temperature,
+    }
 
 
 def plain(value: Any) -> Any:

@@ -62,7 +62,7 @@ def find_multiplier(
     tail = (1 - confidence) / 2
     if np.quantile(draws[weaker][:, -1] - draws[weaker][:, 0], tail) <= 0:
         arm = "from scratch" if weaker == "scratch" else "with transfer"
-        return f"accuracy {arm} does not surely rise between {counts[0]} and {counts[-1]} labels"
+        return f"what is reached {arm} does not surely get better between {counts[0]} and {counts[-1]} labels"
     found = _match(counts, means["transfer"], means["scratch"])
     matches = [_match(counts, *pair) for pair in zip(draws["transfer"], draws["scratch"], strict=True)]
     ratios = np.array([one.scratch / one.transfer for one in matches])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from graft import __version__
 from graft.evaluation.arms import Arm
 from graft.evaluation.calibration import softmax
+from graft.problems.problem import has_classes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,9 @@ def write_package(folder: Path, model: Path, study: Mapping[str, Any], metrics: 
     (folder / "README.md").write_text(card)
 
 
-def write_golden(folder: Path, problem: Problem, table: pa.Table, labels: Sequence[str], temperature: float) -> None:
+def write_golden(
+    folder: Path, problem: Problem, table: pa.Table, labels: Sequence[str], temperature: float | None
+) -> None:
     """Write golden.json: inputs spread over the test rows, and what this package answers to them.
 
     The answers are those to the inputs as stored here, read back through the packaged processor: whoever
@@ -43,29 +46,46 @@ def write_golden(folder: Path, problem: Problem, table: pa.Table, labels: Sequen
     rows = table.take(np.unique(np.linspace(0, table.num_rows - 1, GOLDEN).astype(int)))
     stored, inputs = _store_inputs(folder, problem, rows)
     processor = load_processor(folder, problem)
-    logits = predict(load(folder, problem), problem, problem.encode(stored, processor), processor)
-    probabilities = softmax(logits, temperature)
-    samples = [
-        {"input": given, "label": labels[truth], "probabilities": [round(float(p), 7) for p in row]}
-        for given, truth, row in zip(inputs, rows["label"].to_pylist(), probabilities, strict=True)
-    ]
+    answers = predict(load(folder, problem), problem, problem.encode(stored, processor), processor)
+    samples: list[dict[str, Any]]
+    if has_classes(problem):
+        probabilities = softmax(answers, temperature or 1.0)
+        samples = [
+            {"input": given, "label": labels[truth], "probabilities": [round(float(p), 7) for p in row]}
+            for given, truth, row in zip(inputs, rows["label"].to_pylist(), probabilities, strict=True)
+        ]
+    else:
+        samples = [
+            {"input": given, "answer": [round(float(number), 6) for number in row if np.isfinite(number)]}
+            for given, row in zip(inputs, answers, strict=True)
+        ]
     _write_json(folder / "golden.json", samples)
 
 
-def predictions(hashes: Sequence[str], winner: Arm, control: Arm, temperature: float) -> pa.Table:
-    """Return one row per test row: its hash and label, both packaged-seed probabilities, right or wrong by seed."""
+def predictions(problem: Problem, hashes: Sequence[str], winner: Arm, control: Arm, temperature: float) -> pa.Table:
+    """Return one row per test row: its hash, and what it earned of the metric, seed by seed and part by part.
+
+    Where the problem has classes also its label, both packaged-seed probabilities, and right or wrong by seed.
+    """
     import pyarrow as pa
 
     def shares(arm: Arm, temperature: float) -> pa.Array:
-        return pa.array(softmax(arm.logits[0], temperature).tolist(), pa.list_(pa.float64()))
+        return pa.array(softmax(arm.answers[0], temperature).tolist(), pa.list_(pa.float64()))
 
     def right(arm: Arm) -> pa.Array:
-        return pa.array(arm.correct.T.astype(np.int8).tolist(), pa.list_(pa.int8()))
+        return pa.array(arm.grades.earned[:, :, 0].T.astype(np.int8).tolist(), pa.list_(pa.int8()))
 
+    def by_row(of: str) -> Iterator[tuple[str, pa.Array]]:
+        for name, arm in {"transfer": winner, "scratch": control}.items():
+            values = getattr(arm.grades, of).transpose(1, 0, 2)
+            yield f"{of}_{name}", pa.array(values.tolist(), pa.list_(pa.list_(pa.float64())))
+
+    if not has_classes(problem):
+        return pa.table({"hash": pa.array(hashes, pa.string()), **dict(by_row("earned")), **dict(by_row("possible"))})
     return pa.table(
         {
             "hash": pa.array(hashes, pa.string()),
-            "label": winner.labels,
+            "label": np.asarray(winner.truths),
             "transfer": shares(winner, temperature),
             "scratch": shares(control, 1.0),
             "correct_transfer": right(winner),
@@ -79,8 +99,8 @@ def _store_inputs(folder: Path, problem: Problem, rows: pa.Table) -> tuple[pa.Ta
     import pyarrow as pa
 
     if problem.modality == "text":
-        texts = rows["text"].to_pylist()
-        return pa.table({"text": texts}), [{"text": text} for text in texts]
+        asked = rows.select([name for name in problem.columns if name not in problem.truths])
+        return asked, asked.to_pylist()
     from graft.reading import open_image
 
     (folder / "golden").mkdir()

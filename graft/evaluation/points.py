@@ -1,4 +1,4 @@
-"""One condition, every arm: accuracies with their intervals, as rows of robustness.csv and as keys of metrics.json."""
+"""One condition, every arm: the metric with its intervals, as rows of robustness.csv and as keys of metrics.json."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
-from graft.evaluation.bootstrap import Comparison, Interval, compare, estimate
+from graft.evaluation.bootstrap import Comparison, Interval, compare
+from graft.problems.grades import Grades
 
 Kind = Literal["corruption", "shift", "group"]
-Scores = Mapping[str, npt.NDArray[Any]]
-"""Whether each arm's models are right about each row: (seeds, rows), or a share of it."""
-COLUMNS = ("arm", "kind", "name", "severity", "rows", "accuracy", "low", "high")
+Scores = Mapping[str, Grades]
+"""What each arm's models earn, row by row."""
+COLUMNS = ("arm", "kind", "name", "severity", "rows", "score", "low", "high")
 
 
 class Draws(TypedDict):
@@ -25,11 +25,12 @@ class Draws(TypedDict):
     resamples: int
     confidence: float
     seed: int
+    higher_is_better: bool
 
 
 @dataclass(frozen=True)
 class Point:
-    """The accuracy of one arm under one condition, the mean over seeds."""
+    """The headline metric of one arm under one condition, the mean over seeds."""
 
     arm: str
     kind: Kind
@@ -43,13 +44,13 @@ class Point:
 def make_points(kind: Kind, name: str, severity: int | None, scores: Scores, draws: Draws) -> list[Point]:
     """Return the point of every arm under one condition."""
     return [
-        Point(arm, kind, name, severity, correct.shape[1], estimate(correct, **draws))
-        for arm, correct in scores.items()
+        Point(arm, kind, name, severity, grades.rows, compare(grades, grades, **draws).ours)
+        for arm, grades in scores.items()
     ]
 
 
 def contrast(prefix: str, scores: Scores | None, draws: Draws) -> dict[str, float | None]:
-    """Return flat keys: the accuracy of every arm and the gain over control and source, each with its interval.
+    """Return flat keys: the metric of every arm and the gain over control and source, each with its interval.
 
     Without scores every key is None.
     """
@@ -58,7 +59,7 @@ def contrast(prefix: str, scores: Scores | None, draws: Draws) -> dict[str, floa
         return {key: None for name in names for key in (name, f"{name}_low", f"{name}_high")}
     scratch = compare(scores["transfer"], scores["scratch"], **draws)
     source = compare(scores["transfer"], scores["source"], **draws)
-    if np.array_equal(scores["transfer"], scores["source"]):
+    if np.array_equal(scores["transfer"].earned, scores["source"].earned):
         # the same models: draws of seeds, apart for either side, would show a difference where there is none
         source = Comparison(scratch.ours, scratch.ours, Interval(0.0, 0.0, 0.0))
     intervals = (scratch.ours, scratch.theirs, source.theirs, scratch.gain, source.gain)

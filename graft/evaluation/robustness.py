@@ -1,4 +1,4 @@
-"""Robustness: what is left of each arm's accuracy on corrupted rows, on shift sets and in the worst group."""
+"""Robustness: what is left of each arm's metric on corrupted rows, on shift sets and in the worst group."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from graft.corruptions import FAMILIES, SEVERITIES, Inputs, corrupt, open_inputs
 from graft.evaluation.arms import ARMS, Arm, Models, predict_arms
 from graft.evaluation.points import Draws, Point, contrast, make_points, spread
+from graft.problems.grades import Grades
+from graft.reading.splitting import strata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,16 +62,15 @@ def count_sets(problem: Problem, rows: int, shifts: int) -> int:
 def measure_corruptions(
     probes: Probes, clean: Mapping[str, Arm], table: pa.Table, rows: int, report: Report
 ) -> Robustness:
-    """Return the accuracy of every arm by corruption and severity, on the same rows, `rows` of the test set at most.
+    """Return the metric of every arm by corruption and severity, on the same rows, `rows` of the test set at most.
 
     `robustness` is the mean over corruptions and severities of each row's score, so that its interval is drawn over
     rows and seeds as that of the gain is. Severity 0 is the rows as they are, from `clean`, the arms on test.
     """
-    labels = clean["transfer"].labels
-    chosen = choose_rows(labels, rows, probes.draws["seed"])
-    intact = {arm: clean[arm].correct[:, chosen] for arm in ARMS}
+    chosen = choose_rows(strata(table), rows, probes.draws["seed"])
+    intact = {arm: clean[arm].grades.take(chosen) for arm in ARMS}
     found = Robustness(make_points("corruption", "none", 0, intact, probes.draws))
-    total = {arm: np.zeros(correct.shape) for arm, correct in intact.items()}
+    total: dict[str, Grades] = {}
     inputs = _open(probes, table.take(chosen))
     names = list(probes.problem.corruptions)
     for name in names:
@@ -77,42 +78,40 @@ def measure_corruptions(
             examples = probes.problem.encode(corrupt(inputs, name, severity, probes.draws["seed"]), probes.processor)
             scores = _predict(probes, examples)
             found.points += make_points("corruption", name, severity, scores, probes.draws)
-            for arm, correct in scores.items():
-                total[arm] += correct
+            total = {arm: total[arm] + grades if total else grades for arm, grades in scores.items()}
             report(f"{name}, severity {severity}")
-    means = {arm: scores / (len(names) * len(SEVERITIES)) for arm, scores in total.items()}
-    found.metrics = contrast("robustness", means, probes.draws) | {
+    found.metrics = contrast("robustness", total, probes.draws) | {
         "robustness_rows": len(chosen),
-        "robustness_clean": float(intact["transfer"].mean()),
-        "robustness_clean_scratch": float(intact["scratch"].mean()),
-        "robustness_clean_source": float(intact["source"].mean()),
+        "robustness_clean": float(intact["transfer"].mean),
+        "robustness_clean_scratch": float(intact["scratch"].mean),
+        "robustness_clean_source": float(intact["source"].mean),
     }
     return found
 
 
 def measure_shift(probes: Probes, name: str, table: pa.Table) -> Robustness:
-    """Return the accuracy of every arm on a shift set."""
+    """Return the metric of every arm on a shift set."""
     scores = _predict(probes, probes.problem.encode(table, probes.processor))
     keys = contrast(f"shift_{name}", scores, probes.draws) | {f"shift_{name}_rows": table.num_rows}
     return Robustness(make_points("shift", name, None, scores, probes.draws), keys)
 
 
 def measure_groups(arms: Mapping[str, Arm], groups: Sequence[str] | None, draws: Draws) -> Robustness:
-    """Return the accuracy of every arm in every group of the test rows that is large enough, and in its worst.
+    """Return the metric of every arm in every group of the test rows that is large enough, and in its worst.
 
-    The worst group is that of Sagawa et al. 2020, Distributionally Robust Neural Networks: the least accuracy over
+    The worst group is that of Sagawa et al. 2020, Distributionally Robust Neural Networks: the worst over
     groups, for each arm its own. The interval is that of this group's accuracy: that it is the least of several
     is not in it. Without groups, or where all are too small, the keys are None.
     """
-    found = Robustness()
+    found, sign = Robustness(), 1 if draws["higher_is_better"] else -1
     for group, rows in _large(groups).items():
-        scores = {arm: arms[arm].correct[:, rows] for arm in ARMS}
+        scores = {arm: arms[arm].grades.take(rows) for arm in ARMS}
         found.points += make_points("group", group, None, scores, draws)
     found.metrics["groups"] = None if groups is None else len(_large(groups))
     for arm in ARMS:
         key = "worst_group" if arm == "transfer" else f"worst_group_{arm}"
         own = [point for point in found.points if point.arm == arm]
-        worst = min(own, key=lambda point: (point.score.value, point.name), default=None)
+        worst = min(own, key=lambda point: (sign * point.score.value, point.name), default=None)
         found.metrics |= spread(key, worst.score) if worst else dict.fromkeys((key, f"{key}_low", f"{key}_high"))
         found.metrics |= {f"{key}_name": worst.name if worst else None, f"{key}_rows": worst.rows if worst else None}
     return found
@@ -140,9 +139,9 @@ def _open(probes: Probes, table: pa.Table) -> Inputs:
     return open_inputs(table, family, side)
 
 
-def _predict(probes: Probes, examples: Examples) -> dict[str, npt.NDArray[np.bool_]]:
+def _predict(probes: Probes, examples: Examples) -> dict[str, Grades]:
     arms = predict_arms(probes.models, probes.problem, examples, probes.processor)
-    return {name: arm.correct for name, arm in arms.items()}
+    return {name: arm.grades for name, arm in arms.items()}
 
 
 def _large(groups: Sequence[str] | None) -> dict[str, npt.NDArray[np.int64]]:

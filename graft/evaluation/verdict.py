@@ -41,7 +41,8 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     metric = str(metrics["metric"]).replace("_", "-")
     gain, low, high = (signed(100 * metrics[key]) for key in ("gain", "gain_low", "gain_high"))
     margin, confidence = 100 * metrics["margin"], f"{100 * metrics['confidence']:.0f} %"
-    between = f"({confidence} interval {low} to {high})"
+    falls = "" if metrics.get("higher_is_better", True) else ", lower is better and a gain is what it falls"
+    between = f"({confidence} interval {low} to {high}{falls})"
     match metrics["verdict"]:
         case "helps":
             return (

@@ -57,6 +57,7 @@ class ImageClassification(Classification):
         self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool
     ) -> Batch:
         """Return `pixel_values` (rows, channels, height, width), normalised as the processor would, and `labels`."""
+        import numpy as np
         import torch
 
         pixels = torch.from_numpy(examples.stack(rows)).float()
@@ -68,5 +69,5 @@ class ImageClassification(Classification):
             pixels /= spread
         batch = {"pixel_values": pixels}
         if examples.labels is not None:
-            batch["labels"] = torch.from_numpy(examples.labels[list(rows)])
+            batch["labels"] = torch.from_numpy(np.asarray(examples.labels)[list(rows)])
         return batch

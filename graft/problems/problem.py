@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,52 +18,93 @@ if TYPE_CHECKING:
 
     from graft.catalog import Pretraining
     from graft.corruptions import Corruption
+    from graft.problems.grades import Grades
 
 Batch = dict[str, "torch.Tensor"]
 Modality = Literal["image", "text"]
+Truths: TypeAlias = "np.ndarray | Sequence[Any] | None"
+"""What the rows of some examples should be answered with, row by row; None where the inputs say it themselves."""
 
 
 @dataclass(frozen=True)
 class Examples:
     """Rows after the processor, before batching.
 
-    `features` are per-row arrays: uint8 (channels, height, width) for images, best in one array over all rows;
-    token ids (length,) for text. `labels` are class indices (rows,), or None where the problem has none.
+    What a network reads at once is an item: a whole row for most problems, one window of a long one for some.
+    `features` are per-item arrays: uint8 (channels, height, width) for images, best in one array over all items;
+    token ids (length,) for text. `labels` are what a model is trained to say of each item: class indices (items,), or
+    whatever array the problem has, or None where it needs none.
     """
 
     features: Sequence[np.ndarray] | np.ndarray
-    labels: np.ndarray | None
+    labels: Sequence[np.ndarray] | np.ndarray | None
     widths: np.ndarray | None = None
-    """Number of tokens that each row is padded to (rows,), in whatever batch; None pads to the longest of a batch."""
+    """Number of tokens that each item is padded to (items,), in whatever batch; None pads to the longest of a batch."""
     origin: np.ndarray | None = None
-    """Number of each row in the examples that these were taken from (rows,); None where they are all of them."""
+    """Number of each item in the examples that these were taken from (items,); None where they are all of them."""
+    truths: Sequence[Any] | None = None
+    """What each row should be answered with; None where that is what the labels say."""
+    rows: np.ndarray | None = None
+    """The row that each item is of (items,), from 0 and in order; None where every item is a row."""
 
     def __len__(self) -> int:
         return len(self.features)
 
+    @property
+    def row_count(self) -> int:
+        """The number of rows."""
+        return len(self.features) if self.rows is None else int(self.rows[-1]) + 1 if len(self.rows) else 0
+
+    @property
+    def expected(self) -> Truths:
+        """What each row should be answered with; None where it is not known, or the inputs say it themselves."""
+        return self.labels if self.truths is None else self.truths
+
     def take(self, rows: Sequence[int] | np.ndarray) -> Examples:
-        """Return some rows, each with its width and its number in the first examples."""
+        """Return some rows with all of their items, each with its width and its number in the first examples."""
         import numpy as np
 
         chosen = np.asarray(rows, dtype=np.int64)
+        if self.rows is None:
+            return self._take(chosen, None if self.truths is None else [self.truths[row] for row in chosen], None)
+        items = [np.flatnonzero(self.rows == row) for row in chosen]
+        truths = None if self.truths is None else [self.truths[row] for row in chosen]
+        return self._take(np.concatenate(items), truths, np.repeat(np.arange(len(items)), [*map(len, items)]))
+
+    def _take(self, items: np.ndarray, truths: Sequence[Any] | None, rows: np.ndarray | None) -> Examples:
+        import numpy as np
+
+        def some(values: Sequence[np.ndarray] | np.ndarray) -> Sequence[np.ndarray] | np.ndarray:
+            return values[items] if isinstance(values, np.ndarray) else [values[item] for item in items]
+
         return Examples(
-            self.stack(chosen) if isinstance(self.features, np.ndarray) else [self.features[row] for row in chosen],
-            None if self.labels is None else self.labels[chosen],
-            None if self.widths is None else self.widths[chosen],
-            chosen if self.origin is None else self.origin[chosen],
+            self.stack(items) if isinstance(self.features, np.ndarray) else some(self.features),
+            None if self.labels is None else some(self.labels),
+            None if self.widths is None else self.widths[items],
+            items if self.origin is None else self.origin[items],
+            truths,
+            rows,
         )
 
-    def numbers(self, rows: Sequence[int]) -> list[int]:
-        """Return the numbers of some rows in the examples that all were taken from."""
-        return list(rows) if self.origin is None else [int(number) for number in self.origin[list(rows)]]
+    def numbers(self, items: Sequence[int]) -> list[int]:
+        """Return the numbers of some items in the examples that all were taken from."""
+        return list(items) if self.origin is None else [int(number) for number in self.origin[list(items)]]
 
-    def stack(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Return the features of some rows, all of one shape, as one array (rows, ...)."""
+    def stack(self, items: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return the features of some items, all of one shape, as one array (items, ...)."""
         import numpy as np
 
         if isinstance(self.features, np.ndarray):  # one gather, where a list takes a copy for every row
-            return self.features[np.asarray(rows, dtype=np.int64)]
-        return np.stack([self.features[row] for row in rows])
+            return self.features[np.asarray(items, dtype=np.int64)]
+        return np.stack([self.features[item] for item in items])
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer in words, and what was expected."""
+
+    expected: str
+    answered: str
 
 
 class Problem(Protocol):
@@ -73,6 +114,8 @@ class Problem(Protocol):
     modality: Modality
     columns: tuple[str, ...]
     """Canonical columns a row must have, such as `image` and `label`."""
+    truths: tuple[str, ...]
+    """Those of the columns that no model is shown when it is asked: what it should answer."""
     metric: str
     """The headline metric: a key of what `measure` returns, or `loss`."""
     higher_is_better: bool
@@ -100,8 +143,44 @@ class Problem(Protocol):
     def weigh(self, labels: torch.Tensor) -> int:
         """Return how many predictions of a batch the loss is the mean of."""
 
-    def measure(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Return every metric but the loss of logits (rows, classes) against labels (rows,)."""
+    def read(self, output: Any) -> torch.Tensor:
+        """Return what the loss is of, from what the model returned for a batch: its logits, for most."""
+        logits: torch.Tensor = output.logits
+        return logits
+
+    def answer(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        """Return what is kept of the logits of a batch for each row, (rows, numbers): the logits, for most.
+
+        `labels` are there only where they are made of the inputs, as a language model's. Batches may have different
+        numbers: rows are filled up with NaN.
+        """
+        return logits
+
+    def join(self, answers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the answers of whole rows, (rows, numbers), made of those of their items: the first one's, for most.
+
+        `rows` says which row each item is of, (items,), in order. It is asked only where rows have several.
+        """
+        import numpy as np
+
+        return answers[np.unique(rows, return_index=True)[1]]
+
+    def tell(self, answers: np.ndarray, truths: Truths) -> list[Said]:
+        """Return answers (rows, numbers) and truths in words, for whoever reads a report."""
+        expected = [None] * len(answers) if truths is None else list(truths)
+        numbers = [", ".join(f"{number:.4g}" for number in row[:8]) for row in answers]
+        return [Said(str(one), said) for one, said in zip(expected, numbers, strict=True)]
+
+    def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
+        """Return what the answers of one model (rows, numbers) earn of the headline metric, row by row."""
+
+    def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
+        """Return every metric but the loss of one model's answers (rows, numbers)."""
+
+
+def has_classes(problem: Problem) -> bool:
+    """Say whether one of several named labels is predicted: then there are strata, probabilities and confusions."""
+    return "label" in problem.columns
 
 
 def corruptions_of(modality: Modality) -> Mapping[str, Corruption[Any]]:

@@ -36,9 +36,10 @@ class TextClassification(Classification):
         self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool
     ) -> Batch:
         """Return `input_ids`, `attention_mask` (rows, longest) and `labels`."""
+        import numpy as np
         import torch
 
         batch = pad(examples, rows, processor)
         if examples.labels is not None:
-            batch["labels"] = torch.from_numpy(examples.labels[list(rows)])
+            batch["labels"] = torch.from_numpy(np.asarray(examples.labels)[list(rows)])
         return batch

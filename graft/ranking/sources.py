@@ -64,7 +64,8 @@ def find_sources(catalog: Catalog, problem: Problem) -> tuple[list[str], list[Le
 def score_source(source: str, problem: Problem, train: pa.Table) -> Scored:
     """Return the scores of a source on a target's labelled rows."""
     from graft.backbones import load_processor
-    from graft.transferability.boundaries import draw, has_classes, load_frozen, score_boundaries
+    from graft.problems.problem import has_classes
+    from graft.transferability.boundaries import draw, load_frozen, score_boundaries
     from graft.transferability.features import extract
 
     folder = FOLDER / source

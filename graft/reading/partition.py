@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from graft.errors import DataError
-from graft.reading.splitting import choose_below, choose_groups, choose_per_class, draw_order, member
+from graft.reading.splitting import choose_below, choose_groups, choose_per_class, draw_order, member, strata
 
 if TYPE_CHECKING:
     from graft.catalog import Data
@@ -60,8 +60,7 @@ def divide(
 def _cut(table: pa.Table, order: np.ndarray, data: Data, make_test: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows for train and for test (empty when test is given), drawn by an order."""
     everything = np.arange(table.num_rows)
-    labels = table["label"].to_numpy() if "label" in table.column_names else np.zeros(table.num_rows, dtype=np.int64)
-    budget = data.labels_per_class if "label" in table.column_names else None
+    labels, budget = strata(table), data.labels or data.labels_per_class
     if not make_test:
         return (everything if budget is None else choose_per_class(labels, budget, order)), everything[:0]
     if data.group is None and budget is not None:
@@ -78,6 +77,8 @@ def _cut(table: pa.Table, order: np.ndarray, data: Data, make_test: bool) -> tup
 
 
 def _too_few(table: pa.Table, train: np.ndarray, data: Data, labels: Sequence[str]) -> list[str]:
+    if data.labels is not None and len(train) < data.labels:
+        return [f"{len(train)} training rows, fewer than data.labels: {data.labels}"]
     if data.labels_per_class is None or not labels:
         return []
     found = np.bincount(table["label"].to_numpy()[train], minlength=len(labels))

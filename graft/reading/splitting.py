@@ -18,7 +18,7 @@ def hold_out(table: pa.Table, share: float, seed: int, group: str | None = None)
     """
     if table.num_rows < 2:
         raise DataError(f"{table.num_rows} row(s) cannot be divided into training and validation rows")
-    labels = table["label"].to_numpy() if "label" in table.column_names else np.zeros(table.num_rows, dtype=np.int64)
+    labels = strata(table)
     if group is None:
         held = choose_share(labels, share, seed)
     else:
@@ -28,8 +28,14 @@ def hold_out(table: pa.Table, share: float, seed: int, group: str | None = None)
 
 def sample(table: pa.Table, most: int, seed: int) -> pa.Table:
     """Return at most so many rows in their order; stratified by `label` where there is one."""
-    labels = table["label"].to_numpy() if "label" in table.column_names else np.zeros(table.num_rows, dtype=np.int64)
-    return table.take(pa.array(choose_sample(labels, most, seed)))
+    return table.take(pa.array(choose_sample(strata(table), most, seed)))
+
+
+def strata(table: pa.Table) -> np.ndarray:
+    """Return what rows are divided evenly by, int64 (rows,): their class, or nothing where the problem has none."""
+    if "label" not in table.column_names:
+        return np.zeros(table.num_rows, dtype=np.int64)
+    return np.asarray(table["label"], dtype=np.int64)
 
 
 def member(rows: Indices, count: int) -> np.ndarray:

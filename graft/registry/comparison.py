@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graft.errors import RegistryError
+from graft.problems import PROBLEMS
+from graft.problems.grades import Grades
+from graft.problems.problem import has_classes
 from graft.registry.package import Package, load
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from graft.problems import Problem
 
 TestRows = Callable[[], tuple["pa.Table", Sequence[str]]]
 """Reads the target's test rows anew: a canonical table and the hash of each row."""
@@ -18,14 +23,15 @@ TestRows = Callable[[], tuple["pa.Table", Sequence[str]]]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Who was right about which row, and how the rows came together."""
+    """What either earned of the metric row by row, and how the rows came together."""
 
-    candidate: tuple[bool, ...]
-    champion: tuple[bool, ...]
+    candidate: Grades
+    champion: Grades
     excluded: int
     """Test rows left out because one of the two was trained on them."""
     predicted: int
     """Rows that the champion had not seen before and predicted for this comparison."""
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,14 @@ def pair(candidate: Package, champion: Package, test_rows: TestRows) -> Pairs:
     """Return both packages' results on the candidate's test rows; raises RegistryError where that cannot be had.
 
     Labels are compared by name, since their order may have changed. The candidate's data is the newer one, so
-    its labels are the truth for both. Rows that the champion's stored predictions lack are predicted by it.
+    its labels are the truth for both. Rows that the champion's stored predictions lack are predicted by it. Where there
+    are no classes the champion answers every row anew, and is graded by the truths of now.
     """
     if candidate.facts["problem"] != champion.facts["problem"]:
         raise RegistryError(f"the champion is for {champion.facts['problem']}, this is {candidate.facts['problem']}")
     trained = {*candidate.facts["train_hashes"], *champion.facts["train_hashes"]}
+    if not has_classes(problem := PROBLEMS[candidate.facts["problem"]]):
+        return _pair_grades(problem, candidate, champion, trained, test_rows)
     every = answers(candidate)
     rows = [row for row in every if row.hash not in trained]
     if not rows:
@@ -55,10 +64,37 @@ def pair(candidate: Package, champion: Package, test_rows: TestRows) -> Pairs:
     if absent:
         known |= _predict(champion, absent, test_rows)
     return Pairs(
-        candidate=tuple(row.predicted == row.truth for row in rows),
-        champion=tuple(known[row.hash] == row.truth for row in rows),
+        candidate=Grades.of([row.predicted == row.truth for row in rows]),
+        champion=Grades.of([known[row.hash] == row.truth for row in rows]),
         excluded=len(every) - len(rows),
         predicted=len(absent),
+    )
+
+
+def _pair_grades(
+    problem: Problem, candidate: Package, champion: Package, trained: set[str], test_rows: TestRows
+) -> Pairs:
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    stored = pq.read_table(candidate.folder / "predictions.parquet").to_pylist()
+    kept = {row["hash"]: row for row in stored if row["hash"] not in trained}
+    if not kept:
+        raise RegistryError(f"none of the {len(stored)} test rows is outside of both models' training rows")
+    table, hashes = test_rows()
+    place = {row_hash: row for row, row_hash in enumerate(hashes) if row_hash in kept}
+    if gone := len(kept) - len(place):
+        raise RegistryError(f"{gone} test rows of the candidate are no longer in the target's data")
+    model, rows = load(champion), table.take(list(place.values()))
+    asked = rows.drop_columns([*problem.truths])
+    truths = problem.encode(rows, model.processor).expected
+    mine = [[kept[key][f"{of}_transfer"][0] for key in place] for of in ("earned", "possible")]
+    return Pairs(
+        candidate=Grades.of(*(np.asarray(values)[None] for values in mine)),
+        champion=problem.grade(model.answers(asked), truths),
+        excluded=len(stored) - len(kept),
+        predicted=len(place),
+        higher_is_better=problem.higher_is_better,
     )
 
 

@@ -87,8 +87,11 @@ def _compare(pairs: Pairs, margin: float, required: str, resamples: int, confide
     """Non-inferiority by the paired interval (Wellek 2010, section 1.2), and a mean above zero: a tie is no reason."""
     from graft.evaluation.bootstrap import compare
 
-    result = compare([pairs.candidate], [pairs.champion], resamples=resamples, confidence=confidence)
-    gain, rows = result.gain, len(pairs.candidate)
+    result = compare(
+        pairs.candidate, pairs.champion,
+        resamples=resamples, confidence=confidence, higher_is_better=pairs.higher_is_better,
+    )  # fmt: skip
+    gain, rows = result.gain, pairs.candidate.rows
     better, sure = gain.value > 0, gain.low > -margin
     found = f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
     outcome = (

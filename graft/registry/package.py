@@ -44,13 +44,17 @@ class Model:
     labels: tuple[str, ...]
     temperature: float
 
+    def answers(self, table: pa.Table) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return what the network answers, (rows, numbers), for a canonical table of inputs."""
+        from graft.training import predict
+
+        return predict(self.network, self.problem, self.problem.encode(table, self.processor), self.processor)
+
     def probabilities(self, table: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return calibrated probabilities (rows, labels) for a canonical table of inputs."""
         from graft.evaluation.calibration import softmax
-        from graft.training import predict
 
-        examples = self.problem.encode(table, self.processor)
-        return softmax(predict(self.network, self.problem, examples, self.processor), self.temperature)
+        return softmax(self.answers(table), self.temperature)
 
 
 def open_package(folder: Path, digest: str | None = None) -> Package:
@@ -85,17 +89,24 @@ def load(package: Package) -> Model:
         network, processor = load_network(package.folder, problem), load_processor(package.folder, problem)
     except CheckpointError as error:
         raise RegistryError(f"{package.folder}: the model does not load", error.problems or [error.headline]) from error
-    return Model(network, processor, problem, tuple(package.facts["labels"]), float(package.facts["temperature"]))
+    return Model(
+        network, processor, problem, tuple(package.facts["labels"]), float(package.facts["temperature"] or 1.0)
+    )
 
 
 def check_golden(package: Package, model: Model | None = None) -> int:
     """Predict the golden samples and return their number; raises RegistryError where an answer has changed."""
     import numpy as np
 
+    from graft.problems.problem import has_classes
+
     model = model or load(package)
     samples = json.loads((package.folder / "golden.json").read_text())
-    found = model.probabilities(golden_inputs(package, samples, model.problem))
-    recorded = [np.asarray(sample["probabilities"], dtype=np.float64) for sample in samples]
+    inputs = golden_inputs(package, samples, model.problem)
+    key = "probabilities" if has_classes(model.problem) else "answer"
+    given = model.probabilities(inputs) if has_classes(model.problem) else model.answers(inputs)
+    found = [row[np.isfinite(row)] for row in given]
+    recorded = [np.asarray(sample[key], dtype=np.float64) for sample in samples]
     problems = [
         f"golden sample {index}: expected {_shares(expected)}, found {_shares(got)}"
         for index, (expected, got) in enumerate(zip(recorded, found, strict=True))
@@ -112,10 +123,12 @@ def check_golden(package: Package, model: Model | None = None) -> int:
 
 def golden_inputs(package: Package, samples: Sequence[Mapping[str, Any]], problem: Problem) -> pa.Table:
     """Return the golden samples' inputs as a canonical table; raises RegistryError for a file the manifest lacks."""
+    import pyarrow as pa
+
     if not samples:
         raise RegistryError(f"{package.folder}: golden.json holds no sample, so nothing can be verified")
     if problem.modality == "text":
-        return text_table([sample["input"]["text"] for sample in samples])
+        return pa.Table.from_pylist([sample["input"] for sample in samples])
     names = [str(sample["input"]) for sample in samples]
     if unknown := [name for name in names if name not in package.files]:
         raise RegistryError(f"{package.folder}: golden.json names files that the manifest lacks", unknown)

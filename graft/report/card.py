@@ -13,6 +13,8 @@ from graft.evaluation.verdict import HEADLINE, sentence
 from graft.report.label_curve import multiplier_sentence
 from graft.report.page import environment
 
+HUB = {"macro_f1": "f1"}  # what the hub calls a metric, where it is not what we do
+
 
 def render_card(study: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """Return README.md of a package."""
@@ -30,7 +32,10 @@ def render_card(study: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
 
 def _header(metrics: Mapping[str, Any]) -> str:
     """Return the card's metadata (huggingface.co/docs/hub/model-cards, section model-index)."""
-    found = {"accuracy": metrics["transfer"], "f1": metrics["macro_f1"]}
+    found = {
+        metrics["metric"]: metrics["transfer"],
+        **{HUB.get(name, name): metrics[name] for name in metrics["further"]},
+    }
     result = {
         "task": {"type": metrics["problem"]},
         "dataset": {"name": metrics["target"], "type": metrics["target"]},

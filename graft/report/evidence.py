@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from graft.evaluation.arms import Arm, take_truths
 from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
 from graft.evaluation.label_curve import LabelCurve
 from graft.evaluation.points import Point
+from graft.problems.grades import ratio
+from graft.reading.splitting import strata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,10 +35,13 @@ class Mistake:
 
     label: str
     predicted: str
-    probability: float
+    probability: float | None
+    """None where the model gives no probabilities of classes."""
     place: str
     text: str | None = None
     image: str | None = None
+    earned: float | None = None
+    """What the answer earned of the metric, where it can be right in part."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,9 @@ class Evidence:
     trials: Sequence[Mapping[str, str]]
     curves: Sequence[Mapping[str, str]]
     costs: Sequence[Cost]
-    confusion: npt.NDArray[np.int64]
-    reliability: tuple[Sequence[Bin], Sequence[Bin]]
+    confusion: npt.NDArray[np.int64] | None
+    """Rows of each true and predicted class; None where the problem has no classes."""
+    reliability: tuple[Sequence[Bin], Sequence[Bin]] | None
     mistakes: Sequence[Mistake]
     robustness: Sequence[Point]
     label_curve: LabelCurve
@@ -79,7 +86,7 @@ def worst_mistakes(
     table: pa.Table, probabilities: npt.NDArray[np.float64], labels: Sequence[str], problem: Problem
 ) -> list[Mistake]:
     """Return the wrong predictions that were made most surely, the surest first."""
-    truth = np.asarray(table["label"], dtype=np.int64)
+    truth = strata(table)
     predicted, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != truth)
     wrong = wrong[np.argsort(-sureness[wrong], kind="stable")][:WORST]
@@ -89,11 +96,30 @@ def worst_mistakes(
             predicted=labels[predicted[index]],
             probability=float(sureness[index]),
             place=_place(row),
-            text=_shortened(row["text"]) if problem.modality == "text" else None,
-            image=_thumbnail(row["image"]) if problem.modality == "image" else None,
+            **_shown(row, problem),
         )
         for index, row in zip(wrong, table.take(wrong).to_pylist(), strict=True)
     ]
+
+
+def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistake]:
+    """Return the rows on which the packaged model earned least, the worst first, with what was answered instead."""
+    own = ratio(winner.grades.earned[0], winner.grades.possible[0])
+    earned = own if problem.higher_is_better else -own
+    order = np.argsort(earned, kind="stable")[:WORST]
+    said = problem.tell(winner.answers[0][order], take_truths(winner.truths, order))
+    return [
+        Mistake(one.expected, one.answered, None, _place(row), earned=float(own[index]), **_shown(row, problem))
+        for index, one, row in zip(order, said, table.take(order).to_pylist(), strict=True)
+    ]
+
+
+def _shown(row: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
+    """Return a row's input as the page shows it."""
+    if problem.modality == "image":
+        return {"image": _thumbnail(row["image"])}
+    asked = [str(row[name]) for name in problem.columns if name not in problem.truths]
+    return {"text": _shortened("\n".join(asked))}
 
 
 def _place(row: Mapping[str, Any]) -> str:

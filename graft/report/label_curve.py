@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graft.evaluation.label_curve import CurvePoint
 from graft.report.style import INK, MUTED, SCRATCH, TRANSFER, bare, canvas
-from graft.report.wording import change, count, score
+from graft.report.wording import change, count, name_of, score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ LOOKS = {"transfer": ("transfer", TRANSFER), "scratch": ("from scratch", SCRATCH
 
 
 def label_curve_figure(metrics: Mapping[str, Any], points: Sequence[CurvePoint]) -> Figure:
-    """Return accuracy against labels on a logarithmic axis, with the intervals of both arms.
+    """Return the metric against labels on a logarithmic axis, with the intervals of both arms.
 
     An arrow goes from the labels with transfer to those from scratch that do the same; dashes lead to what the power
     law foretells for twice the budget.
@@ -34,7 +34,7 @@ def label_curve_figure(metrics: Mapping[str, Any], points: Sequence[CurvePoint])
         if metrics["label_multiplier"] is not None:
             _draw_multiplier(axes, metrics, points)
         _mark_labels(axes, points)
-        axes.set_ylabel("accuracy on test in %")
+        axes.set_ylabel(f"{name_of(metrics['metric'])} on test in %")
         axes.grid(axis="y")
         bare(axes, "left")
     return figure
@@ -141,11 +141,12 @@ def _draw_multiplier(axes: Axes, metrics: Mapping[str, Any], points: Sequence[Cu
 
 
 def _mark_labels(axes: Axes, points: Sequence[CurvePoint]) -> None:
-    """Put a tick at every count: labelled rows, and below them labels per class."""
+    """Put a tick at every count: labelled rows, and below them labels per class where there are classes."""
     ticks = {one.labels: one.labels_per_class for one in points if one.arm == "transfer"}
-    axes.set_xticks(list(ticks), [f"{labels}\n{each:g}" for labels, each in ticks.items()])
+    classes = any(labels != each for labels, each in ticks.items())
+    axes.set_xticks(list(ticks), [f"{labels}\n{each:g}" if classes else f"{labels}" for labels, each in ticks.items()])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel("labelled rows, and below them labels per class", color=MUTED)
+    axes.set_xlabel("labelled rows" + (", and below them labels per class" if classes else ""), color=MUTED)
     axes.margins(x=0.02)
     least, most = min(ticks), max(ticks)
     axes.set_xlim(least * 0.93, most * (most / least) ** 0.2)  # room for the names at the ends

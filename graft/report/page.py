@@ -45,7 +45,7 @@ def render_page(evidence: Evidence, figures: Mapping[str, str] | None = None) ->
         conditions=list_conditions(metrics, evidence.robustness),
         depths=scores_table(study),
         scores_said=scores_sentence(study),
-        ahead=against_control(evidence.robustness) if metrics["robustness"] is not None else "",
+        ahead=_ahead(evidence),
         label_curve=_label_curve(evidence),
         version=__version__,
     )  # fmt: skip
@@ -66,12 +66,13 @@ def draw_figures(evidence: Evidence) -> Mapping[str, str]:
         "verdict": plots.verdict_figure(evidence.metrics),
         "candidates": plots.candidates_figure(study["candidates"], study["winner"]),
         "curves": plots.curves_figure(evidence.curves, (study["winner"], study["control"])),
-        "reliability": plots.reliability_figure(*evidence.reliability),
     }
-    if len(labels) <= MOST_CLASSES:
+    if evidence.reliability is not None:
+        figures["reliability"] = plots.reliability_figure(*evidence.reliability)
+    if evidence.confusion is not None and len(labels) <= MOST_CLASSES:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
     if evidence.metrics["robustness"] is not None:
-        figures["corruptions"] = corruptions_figure(evidence.robustness)
+        figures["corruptions"] = corruptions_figure(evidence.robustness, study["metric"])
     rises = study.get("higher_is_better", True)
     pareto = pareto_figure(study["candidates"], study["metric"], evidence.metrics["source_metric"], rises)
     if "pareto" in evidence.drawn and pareto is not None:
@@ -91,8 +92,17 @@ def _label_curve(evidence: Evidence) -> Sequence[str]:
     return [multiplier_sentence(metrics), doubling_sentence(metrics, points)]
 
 
+def _ahead(evidence: Evidence) -> str:
+    """Return where transfer is ahead on corrupted rows, where any were measured."""
+    if evidence.metrics["robustness"] is None:
+        return ""
+    return against_control(evidence.robustness, evidence.metrics["higher_is_better"])
+
+
 def _confusions(evidence: Evidence) -> Sequence[tuple[str, str, int]]:
-    """Return the commonest confusions as true label, predicted label, rows."""
+    """Return the commonest confusions as true label, predicted label, rows; none where there are no classes."""
+    if evidence.confusion is None:
+        return []
     labels: Sequence[Any] = evidence.study["labels"]
     pairs = [
         (labels[true], labels[predicted], int(rows))

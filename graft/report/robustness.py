@@ -1,4 +1,4 @@
-"""Robustness in the report: accuracy by severity, a small panel for each corruption, and a table of conditions."""
+"""Robustness in the report: the metric by severity, a small panel for each corruption, and a table of conditions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from graft.evaluation.points import Point
 from graft.evaluation.verdict import DIGITS
 from graft.report.style import BAND, INK, MUTED, SCRATCH, TRANSFER, bare, canvas
-from graft.report.wording import change
+from graft.report.wording import change, name_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +38,8 @@ class Condition:
     """For the worst group, each arm's own group."""
 
 
-def corruptions_figure(points: Sequence[Point]) -> Figure:
-    """Return accuracy against severity, a panel for each corruption and a last one with their mean, on equal axes.
+def corruptions_figure(points: Sequence[Point], metric: str) -> Figure:
+    """Return the metric against severity, a panel for each corruption and a last one with their mean, on equal axes.
 
     Severity 0 is the same rows as they are. Bands are the intervals of winner and control. An untouched source that
     is the winner itself is not drawn twice.
@@ -64,7 +64,7 @@ def corruptions_figure(points: Sequence[Point]) -> Figure:
         panels[len(titles) - 1].grid(axis="y", color="white")
         panels[0].set_ylim(*_limits(points))
         figure.supxlabel("severity (0: the rows as they are)", fontsize=9.5, color=MUTED)
-        figure.supylabel("accuracy in %", fontsize=9.5, color=MUTED)
+        figure.supylabel(f"{name_of(metric)} in %", fontsize=9.5, color=MUTED)
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper left", ncols=3, handlelength=2.2)
     return figure
@@ -84,11 +84,11 @@ def list_conditions(metrics: Mapping[str, Any], points: Sequence[Point]) -> list
     return found
 
 
-def against_control(points: Sequence[Point]) -> str:
+def against_control(points: Sequence[Point], rises: bool = True) -> str:
     """Return in one sentence where transfer is ahead of the control, and where it is not."""
     scores = {(point.arm, point.name, point.severity): point.score.value for point in points if point.severity}
     gains = {
-        (name, severity): value - scores["scratch", name, severity]
+        (name, severity): (1 if rises else -1) * (value - scores["scratch", name, severity])
         for (arm, name, severity), value in scores.items()
         if arm == "transfer"
     }
@@ -139,4 +139,4 @@ def _limits(points: Sequence[Point]) -> tuple[float, float]:
     """Return the axis that holds every interval, in tens of percent."""
     scores = [point.score for point in points if point.kind == "corruption"]
     low, high = min(100 * score.low for score in scores), max(100 * score.high for score in scores)
-    return 10 * np.floor(low / 10), min(101.0, 10 * np.ceil(high / 10) + 1)
+    return 10 * np.floor(low / 10), 10 * np.ceil(high / 10) + 1

@@ -7,6 +7,11 @@ NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 OPERATIONS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
 
 
+def name_of(metric: str) -> str:
+    """Return a metric's name as one writes it."""
+    return metric.replace("_", "-")
+
+
 def score(value: float | None, metric: str = "accuracy") -> str:
     """Return a metric's value: a share in percent, a loss as it is."""
     if value is None:
@@ -81,6 +86,7 @@ def money(value: float | None) -> str:
 
 
 FILTERS = {
+    "name_of": name_of,
     "score": score,
     "change": change,
     "spread": spread,

@@ -77,8 +77,9 @@ def run(name: str, catalog: Catalog) -> None:
 
 
 def _inputs(bench: Bench, dataset: Dataset, rows: Labels) -> Examples:
-    """Return test rows as the label curve's models see them: inputs, the labels are not even encoded."""
-    return bench.problem.encode(dataset.splits["test"].drop_columns(["label"]).take(pa.array(rows)), bench.processor)
+    """Return test rows as the label curve's models see them: inputs, the truths are not even encoded."""
+    asked = dataset.splits["test"].drop_columns([*bench.problem.truths])
+    return bench.problem.encode(asked.take(pa.array(rows)), bench.processor)
 
 
 def _open_memory(name: str, prepared: Prepared, dataset: Dataset, tests: Labels, source: Path) -> Memory:

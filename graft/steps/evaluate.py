@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,9 +21,8 @@ from graft.evaluation.cost import read_rows
 from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.label_curve import LabelCurve, measure_label_curve
-from graft.evaluation.measures import fitted_temperature, plain, summarise
+from graft.evaluation.measures import draws_of, fitted_temperature, plain, summarise
 from graft.evaluation.package import predictions, write_golden, write_package
-from graft.evaluation.points import Draws
 from graft.evaluation.robustness import (
     Probes,
     Robustness,
@@ -34,10 +34,11 @@ from graft.evaluation.robustness import (
 )
 from graft.manifest import MANIFEST, files_digest, list_files, sha256, verify_manifest, whole_folder
 from graft.problems import PROBLEMS, Problem
+from graft.problems.problem import has_classes
 from graft.progress import Progress
 from graft.reading import Dataset, read, read_shift, row_hashes
 from graft.report.card import render_card
-from graft.report.evidence import Evidence, Fact, count_confusions, worst_mistakes
+from graft.report.evidence import Evidence, Fact, count_confusions, worst_answers, worst_mistakes
 from graft.report.write import write_report
 
 Report = Callable[[str], None]
@@ -140,16 +141,18 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
     processor, models = load_processor(packaged, problem), load_models(inputs.run, study, problem)
     arms = predict_arms(models, problem, problem.encode(inputs.test, processor), processor)
     report("test rows predicted")
-    draws = Draws(resamples=settings.resamples, confidence=settings.confidence, seed=int(study["seeds"][0]))
+    draws = draws_of(settings, problem, study)
     robustness = _probe(inputs, Probes(models, problem, processor, draws), arms, report)
     note, rows = study.get("label_curve"), study["train_rows"]
-    curve = measure_label_curve(inputs.run / "label_curve.parquet", note, arms, rows, draws)
+    classes = len(study["labels"]) or 1
+    curve = measure_label_curve(inputs.run / "label_curve.parquet", note, problem, arms, rows, draws, classes)
     forgetting = measure_forgetting(inputs.source, packaged, inputs.source_problem, problem)
     report("forgetting measured")
-    temperature = fitted_temperature(inputs.run / "validation.parquet")
+    temperature = fitted_temperature(inputs.run / "validation.parquet") if has_classes(problem) else 1.0
     metrics = summarise(study, settings, problem, arms, forgetting, temperature, robustness.metrics)
     metrics |= {key: plain(value) for key, value in curve.metrics.items()}
-    answers = predictions(row_hashes(inputs.test, problem), arms["transfer"], arms["scratch"], temperature)
+    hashes = row_hashes(inputs.test, problem)
+    answers = predictions(problem, hashes, arms["transfer"], arms["scratch"], temperature)
     return Measured(arms["transfer"], metrics, robustness, curve, answers)
 
 
@@ -176,8 +179,6 @@ def _package(folder: Path, inputs: Inputs, found: Measured) -> str:
 
 
 def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Evidence:
-    logits, truth, labels = found.winner.logits[0], found.winner.labels, inputs.study["labels"]
-    plain, calibrated = softmax(logits), softmax(logits, metrics["temperature"])
     trials = read_rows(inputs.run / "trials.csv")
     return Evidence(
         metrics=metrics,
@@ -185,15 +186,27 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         trials=trials,
         curves=read_rows(inputs.run / "curves.csv"),
         costs=summarise_cost(trials, metrics["price_per_hour"]),
-        confusion=count_confusions(truth, calibrated),
-        reliability=(reliability(plain, truth), reliability(calibrated, truth)),
-        mistakes=worst_mistakes(inputs.test, calibrated, labels, inputs.problem),
+        **_look(inputs, found.winner, metrics["temperature"]),
         robustness=found.robustness.points,
         label_curve=found.label_curve,
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
         drawn=inputs.target.study.report,
     )
+
+
+def _look(inputs: Inputs, winner: Arm, temperature: float | None) -> dict[str, Any]:
+    """Return what the report shows of single rows and classes."""
+    if not has_classes(inputs.problem):
+        mistakes = worst_answers(inputs.test, winner, inputs.problem)
+        return {"confusion": None, "reliability": None, "mistakes": mistakes}
+    truth, labels = np.asarray(winner.truths), inputs.study["labels"]
+    plain, calibrated = softmax(winner.answers[0]), softmax(winner.answers[0], temperature or 1.0)
+    return {
+        "confusion": count_confusions(truth, calibrated),
+        "reliability": (reliability(plain, truth), reliability(calibrated, truth)),
+        "mistakes": worst_mistakes(inputs.test, calibrated, labels, inputs.problem),
+    }
 
 
 def _lineage(inputs: Inputs, metrics: Mapping[str, Any]) -> list[Fact]:

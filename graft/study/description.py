@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from graft.backbones import layer_groups, renew_head
 from graft.catalog import Target
 from graft.problems.tokens import describe_tokens
@@ -31,6 +29,7 @@ def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, re
         "higher_is_better": problem.higher_is_better,
         "labels": list(dataset.labels),
         "labels_per_class": target.data.labels_per_class,
+        "labels_given": target.data.labels,
         "train_rows": len(train),
         "test_rows": len(dataset.splits["test"]),
         "dataset": dataset.fingerprint,
@@ -53,7 +52,7 @@ def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, re
         "device": describe_device(),
         "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
         "notes": result.notes,
-        "label_curve": explain_counts(np.asarray(bench.examples.labels), bench.study.label_counts),
+        "label_curve": explain_counts(bench.strata, bench.study.label_counts),
     }
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from graft.catalog import Data, Study
+from graft.reading.splitting import strata
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Selection:
 
 def choose_selection(train: pa.Table, data: Data, study: Study) -> Selection:
     """Return the rule for these rows: as many folds as every class (and every class's groups) can fill."""
-    labels = np.asarray(train["label"])
+    labels = strata(train)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
     single = rarest >= study.few_labels
     wanted = max(2, round(1 / data.validation_share)) if single else study.folds
@@ -57,7 +58,7 @@ def choose_selection(train: pa.Table, data: Data, study: Study) -> Selection:
 
 def split(train: pa.Table, selection: Selection, seed: int) -> Iterator[Fold]:
     """Yield the folds of one seed; another seed divides the same rows anew."""
-    labels = np.asarray(train["label"])
+    labels = strata(train)
     if selection.grouped:
         splitter = StratifiedGroupKFold(selection.folds, shuffle=True, random_state=seed)
         parts = splitter.split(labels, labels, train["group"].to_pylist())

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from graft.errors import CatalogError
 from graft.study.study import Report, StudyResult, shifted
 from graft.study.trial import Bench, Outcome, run_part
+from graft.training.scoring import join
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,14 +34,14 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Point:
-    """One model of the curve: what it was trained on, and its logits (test rows, classes)."""
+    """One model of the curve: what it was trained on, and its answers (test rows, numbers)."""
 
     arm: str
     """`transfer` or `scratch`."""
     rows: int
     """Labelled rows that it was trained on."""
     outcome: Outcome
-    logits: npt.NDArray[np.float32]
+    answers: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class Curve:
     def of(cls, points: Sequence[Point], test: Labels) -> Self:
         """Return the curve of some models that answered test rows of these numbers (test rows,)."""
         models = [(one.arm, one.outcome.seed, one.rows) for one in points]
-        return cls(points, tabulate(models, test, np.concatenate([one.logits for one in points])) if points else None)
+        return cls(points, tabulate(models, test, join([one.answers for one in points])) if points else None)
 
 
-def tabulate(models: Sequence[tuple[str, int, int]], test: Labels, logits: npt.NDArray[np.float32]) -> pa.Table:
-    """Return one row for each model and test row: arm, seed, labels, row, logits (models x test rows, classes)."""
+def tabulate(models: Sequence[tuple[str, int, int]], test: Labels, answers: npt.NDArray[np.float32]) -> pa.Table:
+    """Return one row for each model and test row: arm, seed, labels, row, answers (models x test rows, numbers)."""
     import pyarrow as pa
 
     arms, seeds, labels = zip(*models, strict=True)
@@ -68,7 +69,7 @@ def tabulate(models: Sequence[tuple[str, int, int]], test: Labels, logits: npt.N
             "seed": np.repeat(seeds, len(test)),
             "labels": np.repeat(labels, len(test)),
             "row": np.tile(test, len(models)),
-            "logits": pa.FixedSizeListArray.from_arrays(logits.ravel(), logits.shape[1]),
+            "answers": pa.FixedSizeListArray.from_arrays(answers.ravel(), answers.shape[1]),
         }
     )
 
@@ -83,9 +84,9 @@ def choose_answers(answers: pa.Table, then: Sequence[str], now: Sequence[str], r
         log.info("the label curve of then is not kept: %d of %d test rows are new", len(missing), len(now))
         return None
     columns = [answers[name].to_pylist()[:: len(then)] for name in ("arm", "seed", "labels")]
-    logits = np.stack(answers["logits"].to_numpy()).reshape(len(columns[0]), len(then), -1)
-    chosen = logits[:, [places[key] for key in now]]
-    return tabulate(list(zip(*columns, strict=True)), rows, chosen.reshape(-1, logits.shape[2]))
+    known = np.stack(answers["answers"].to_numpy()).reshape(len(columns[0]), len(then), -1)
+    chosen = known[:, [places[key] for key in now]]
+    return tabulate(list(zip(*columns, strict=True)), rows, chosen.reshape(-1, known.shape[2]))
 
 
 def choose_counts(labels: Labels, asked: Sequence[int] | None) -> tuple[int, ...]:
@@ -158,11 +159,11 @@ def train_curve(bench: Bench, result: StudyResult, test: Examples, report: Repor
             for count in counts:
                 rows = draw_part(labels, count, seed)
                 label = f"label curve, {chosen.candidate.strategy} seed {seed} on {len(rows)} labels"
-                logits, outcome = run_part(
+                answers, outcome = run_part(
                     bench, chosen.candidate, seed, chosen.steps, rows, test, shifted(report, done, label)
                 )
                 done += bench.study.budget_steps
-                yield Point(arm, len(rows), outcome, logits)
+                yield Point(arm, len(rows), outcome, answers)
 
 
 def _sizes(labels: Labels, count: int) -> list[int]:
@@ -173,4 +174,4 @@ def _sizes(labels: Labels, count: int) -> list[int]:
 
 
 def _labels(bench: Bench) -> Labels:
-    return np.asarray(bench.examples.labels, dtype=np.int64)
+    return bench.strata

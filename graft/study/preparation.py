@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from graft.backbones import layer_groups, load, load_processor
 from graft.catalog import Target
 from graft.manifest import digest, verify_manifest
 from graft.problems import PROBLEMS
+from graft.problems.problem import has_classes
 from graft.reading import Dataset
 from graft.settings import settings
 from graft.study.budget import require_one_round
@@ -50,20 +49,21 @@ def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepar
     Raises CatalogError where label counts or the budget in trials do not fit, before anything is trained.
     """
     bench = _set_up(name, target, dataset, source)
-    choose_counts(np.asarray(bench.examples.labels), bench.study.label_counts)  # what cannot be drawn is said first
+    choose_counts(bench.strata, bench.study.label_counts)  # what cannot be drawn is said first
     boundaries = _score(bench, source)
     spent = _spent(bench.folder)
     candidates, notes, selection = plan(bench, dataset.splits["train"], target.data)
     groups = [group.name for group in layer_groups(bench.source)]
     # what moves nothing of the source is what a forgetting budget falls back on
     safe = [one for one in candidates if not one.moves_source] if target.study.max_forgetting is not None else []
-    rows = count_drawn(bench.examples)
+    rows = count_drawn(bench.examples) if has_classes(bench.problem) else 0
     planned, (candidates, left_out) = candidates, prune(candidates, groups, boundaries, target.study.prune, rows, safe)
     reasons = {(one.strategy, one.learning_rate): one.reason for one in left_out}
     pruned = {one: reasons[one.strategy, one.learning_rate] for one in planned if one not in candidates}
     require_one_round(target.study, candidates)
     bench = with_prefix(bench, candidates, name)
     notes += [*map(note, left_out), *_undefined(boundaries)]
+    notes += [] if has_classes(bench.problem) else ["no cheap scores: they are read from classes, and there are none"]
     facts = {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries, "left_out": plain(left_out)}
     return Prepared(bench, candidates, pruned, notes, selection, spent, facts)
 
@@ -105,8 +105,11 @@ def _score(bench: Bench, source: Path) -> list[dict[str, Any]]:
     """Return the cheap scores of the labelled budget at every boundary, the one just below the head last.
 
     They decide nothing here: the report and history compare them with what came of it, and so find out what they
-    are worth.
+    are worth. They are read from classes; where the target has none, there are none.
     """
+    if not has_classes(bench.problem):
+        below = layer_groups(bench.source)[:-1]
+        return [{"boundary": group.name, "scores": {}, "undefined": {}} for group in below]
     origin = PROBLEMS[json.loads((source / "source.json").read_text())["problem"]]
     return describe(score_checkpoint(source, origin, bench.problem, bench.examples, bench.processor))
 

@@ -30,7 +30,7 @@ def propose_block(bench: Bench, examples: Examples) -> tuple[str, Mapping[str, f
         rows = rows_of_step(turn, len(examples), bench.study.batch_size, 0)
         batch = bench.problem.collate(examples, rows, bench.processor, generator(0, turn), training=False)
         labels = batch.pop("labels")
-        torch.autograd.backward(bench.problem.loss(model(**batch).logits, labels, 0.0))
+        torch.autograd.backward(bench.problem.loss(bench.problem.read(model(**batch)), labels, 0.0))
         for name, norm in _relative_norms(model).items():
             norms[name] = norms.get(name, 0.0) + norm / PASSES
     return max(norms, key=lambda name: norms[name]), norms

@@ -18,7 +18,7 @@ import torch
 from graft.backbones import layer_groups, renew, renew_head
 from graft.catalog import Study
 from graft.manifest import digest, write_whole
-from graft.problems.problem import Examples, Problem
+from graft.problems.problem import Examples, Problem, has_classes
 from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
@@ -30,7 +30,7 @@ from graft.training.prefix import Prefix, playing
 POINTS = 10  # on a trial's learning curve
 MEASURING = 0.25  # of what its steps cost, at the most, goes into measurements on the way
 STEP = 3  # forward passes that a step on a row costs: forward once, and backward twice as much
-OUTCOME, LOGITS = "outcome.json", "logits.npy"
+OUTCOME, ANSWERS = "outcome.json", "answers.npy"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,13 @@ class Bench:
     """What it cost to record that."""
     meter: Meter = field(default_factory=Meter, compare=False)
     """Counts the FLOPs of trials, each kind of pass once."""
+
+    @property
+    def strata(self) -> npt.NDArray[np.int64]:
+        """What parts of the labelled budget are drawn evenly by, (rows,): the class, or nothing where there is none."""
+        if has_classes(self.problem):
+            return np.asarray(self.examples.labels, dtype=np.int64)
+        return np.zeros(self.examples.row_count, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,9 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
     rows = bench.examples.take(fold.train)
     model, outcome = _train(bench, candidate, seed, path, rows, held, patience, None, report)
     frozen = count_frozen(candidate.legs, [group.name for group in layer_groups(model)])
-    started = time.perf_counter()
+    started, calibrated = time.perf_counter(), has_classes(bench.problem)
     with playing(_prefix_for(bench, candidate), model, frozen) as player:
-        metrics, logits = evaluate(model, bench.problem, held, bench.processor, player)
+        metrics, answers = evaluate(model, bench.problem, held, bench.processor, player)
     outcome = replace(
         outcome,
         fold=fold.number,
@@ -111,8 +118,8 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         metric=metrics[bench.problem.metric],
         loss=metrics["loss"],
         seconds=round(outcome.seconds + time.perf_counter() - started, 3),
-        validation_labels=[] if held.labels is None else held.labels.tolist(),
-        validation_logits=logits.tolist(),
+        validation_labels=np.asarray(held.labels).tolist() if calibrated and held.labels is not None else [],
+        validation_logits=answers.tolist() if calibrated else [],
         forgetting=_forgetting(bench, candidate, model),
     )
     write_whole(path / OUTCOME, json.dumps(asdict(outcome)))
@@ -138,7 +145,7 @@ def run_part(
     test: Examples,
     report: Callable[[int, str], None],
 ) -> tuple[npt.NDArray[np.float32], Outcome]:
-    """Return the logits (test rows, classes) of a model trained on some of the rows, otherwise as a final one.
+    """Return the answers (test rows, numbers) of a model trained on some of the rows, otherwise as a final one.
 
     One that finished before is read, not repeated.
     """
@@ -146,14 +153,14 @@ def run_part(
     candidate = replace(candidate, role=roles[candidate.role])
     path = bench.folder / f"{_name(candidate, seed)}-rows-{len(rows)}"
     if (known := _read(path)) is not None:
-        return np.load(path / LOGITS, allow_pickle=False), known
+        return np.load(path / ANSWERS, allow_pickle=False), known
     model, outcome = _train(bench, candidate, seed, path, bench.examples.take(rows), None, None, steps, report)
-    logits = predict(model, bench.problem, test, bench.processor)
+    answers = predict(model, bench.problem, test, bench.processor)
     stream = io.BytesIO()
-    np.save(stream, logits, allow_pickle=False)
-    write_whole(path / LOGITS, stream.getvalue())
+    np.save(stream, answers, allow_pickle=False)
+    write_whole(path / ANSWERS, stream.getvalue())
     write_whole(path / OUTCOME, json.dumps(asdict(outcome)))  # the last: what it says is finished
-    return logits, outcome
+    return answers, outcome
 
 
 def _train(

@@ -145,7 +145,7 @@ def _run(
         player(examples.numbers(rows))
     with FlopCounterMode(display=False) as counter:
         with accelerator.autocast():
-            logits = model(**batch).logits
+            logits = problem.read(model(**batch))
         forward = counter.get_total_flops()
         accelerator.backward(problem.loss(logits, labels, 0.0))
     return Pass(forward // len(rows), (counter.get_total_flops() - forward) // len(rows))

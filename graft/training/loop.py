@@ -181,7 +181,7 @@ class Run:
         if self._player is not None:
             self._player(job.train.numbers(rows))
         with self.accelerator.autocast():
-            logits = self.model(**batch).logits
+            logits = job.problem.read(self.model(**batch))
         loss = job.problem.loss(logits, labels, job.recipe.label_smoothing)
         self.accelerator.backward(self._with_source(loss))
         if anchor := job.legs[self._leg].anchor:

@@ -70,7 +70,7 @@ class Rehearsing:
                 module.eval()
             stack.enter_context(uncovered(self._model))
             stack.enter_context(precision())
-            logits = self._source(**batch).logits
+            logits = self._problem.read(self._source(**batch))
         return self._problem.loss(logits, labels, 0.0)
 
 

@@ -1,6 +1,6 @@
-"""A trained model on rows it does not learn from: logits and metrics, deterministic."""
+"""A trained model on rows it does not learn from: answers and metrics, deterministic."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ BATCH = 256
 
 
 def predict(model: Any, problem: Problem, examples: Examples, processor: Any) -> np.ndarray:
-    """Return the logits (rows, classes) as float32."""
-    parts = [(rows, logits) for rows, logits, _, _ in _forward(model, problem, examples, processor)]
-    return _in_row_order(parts)
+    """Return what the model answers, (rows, numbers) as float32: see `Problem.answer`."""
+    parts = [(items, answers) for items, answers, _, _ in _forward(model, problem, examples, processor)]
+    return _by_row(problem, examples, parts)
 
 
 def score(
@@ -30,25 +30,24 @@ def score(
 def evaluate(
     model: Any, problem: Problem, examples: Examples, processor: Any, player: Player | None = None
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Return the metrics and the logits; the logits are empty where the loss is the metric.
+    """Return the metrics and the answers.
 
     `player` answers for the frozen groups of a model in replay (see `Prefix.replay`).
     """
     collected, total, weight = [], 0.0, 0
-    for rows, logits, loss, count in _forward(model, problem, examples, processor, player):
+    for rows, answers, loss, count in _forward(model, problem, examples, processor, player):
         total, weight = total + loss * count, weight + count
-        if problem.metric != "loss":  # a language model's logits are rows x tokens x vocabulary: never kept
-            collected.append((rows, logits))
-    kept = _in_row_order(collected) if collected else np.empty((0, 0), np.float32)
-    metrics = {} if examples.labels is None else problem.measure(kept, examples.labels)
-    return {"loss": total / max(weight, 1), **metrics}, kept
+        collected.append((rows, answers))
+    kept = _by_row(problem, examples, collected)
+    metrics = {} if examples.expected is None and problem.truths else problem.measure(kept, examples.expected)
+    return {**metrics, "loss": total / max(weight, 1)}, kept
 
 
 @torch.no_grad()
 def _forward(
     model: Any, problem: Problem, examples: Examples, processor: Any, player: Player | None = None
 ) -> Iterator[tuple[list[int], np.ndarray, float, int]]:
-    """Yield rows, their logits, their mean loss and how many predictions it is the mean of, width by width."""
+    """Yield items, their answers, their mean loss and how many predictions it is the mean of, width by width."""
     use_threads(model)
     was_training = model.training
     modes = {name: module.training for name, module in model.named_modules()}
@@ -60,16 +59,24 @@ def _forward(
             labels = batch.pop("labels", None)
             if player is not None:
                 player(examples.numbers(rows))
-            logits = model(**{name: value.to(device) for name, value in batch.items()}).logits.float().cpu()
+            logits = problem.read(model(**{name: value.to(device) for name, value in batch.items()})).float().cpu()
             loss, count = (0.0, 0) if labels is None else (problem.loss(logits, labels, 0.0), problem.weigh(labels))
-            yield rows, logits.numpy(), float(loss), count
+            yield rows, problem.answer(logits, labels).numpy(), float(loss), count
     finally:
         if was_training:  # frozen parts were in evaluation mode and must stay there
             for name, module in model.named_modules():
                 module.training = modes[name]
 
 
-def _in_row_order(parts: list[tuple[list[int], np.ndarray]]) -> np.ndarray:
-    order = np.argsort(np.concatenate([rows for rows, _ in parts]), kind="stable")
-    logits: np.ndarray = np.concatenate([logits for _, logits in parts])[order]
-    return logits
+def _by_row(problem: Problem, examples: Examples, parts: list[tuple[list[int], np.ndarray]]) -> np.ndarray:
+    order = np.argsort(np.concatenate([items for items, _ in parts]), kind="stable")
+    answers = join([answers for _, answers in parts])[order]
+    return answers if examples.rows is None else problem.join(answers, examples.rows)
+
+
+def join(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the answers of all parts, (rows, numbers), those of fewer numbers filled up with NaN."""
+    most = max(answers.shape[1] for answers in parts)
+    filled = [np.pad(answers, ((0, 0), (0, most - answers.shape[1])), constant_values=np.nan) for answers in parts]
+    whole: np.ndarray = np.concatenate(filled)
+    return whole

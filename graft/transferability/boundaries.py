@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graft.backbones import load
-from graft.problems.problem import Examples, Problem
+from graft.problems.problem import Examples, Problem, has_classes
 from graft.reading.splitting import choose_share
 from graft.training.device import make_accelerator
 from graft.transferability import SCORES
@@ -30,11 +30,12 @@ def score_checkpoint(
     """
     if examples.labels is None:
         raise ValueError("scores need labels; these examples have none")
-    rows = draw(examples.labels)
+    labels = np.asarray(examples.labels)
+    rows = draw(labels)
     model = load_frozen(source, source_problem, problem)
     drawn = Examples([examples.features[row] for row in rows], None)
     frozen = extract(model, problem, drawn, processor, has_classes(source_problem))
-    return score_boundaries(frozen, examples.labels[rows])
+    return score_boundaries(frozen, labels[rows])
 
 
 def score_boundaries(frozen: Frozen, labels: np.ndarray[Any, Any]) -> dict[str, Values]:
@@ -49,11 +50,6 @@ def load_frozen(source: Path, source_problem: Problem, problem: Problem) -> Any:
     return load(source, problem if labels else source_problem, labels).to(make_accelerator().device)
 
 
-def has_classes(problem: Problem) -> bool:
-    """Say whether a source of this problem predicts classes."""
-    return "label" in problem.columns
-
-
 def draw(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the rows that scores are read from: all, or a stratified part of more than 500."""
     if len(labels) <= MOST_ROWS:
@@ -63,7 +59,7 @@ def draw(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def count_drawn(examples: Examples) -> int:
     """Return how many rows scores are read from."""
-    return 0 if examples.labels is None else len(draw(examples.labels))
+    return 0 if examples.labels is None else len(draw(np.asarray(examples.labels)))
 
 
 def split_values(values: Mapping[str, Value]) -> tuple[dict[str, float], dict[str, str]]:

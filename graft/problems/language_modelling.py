@@ -1,0 +1,68 @@
+"""What every language modelling shares: the loss of tokens that are told from others, whichever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from graft.problems.problem import Modality, Problem, Truths, corruptions_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from graft.corruptions import Corruption
+    from graft.problems.grades import Grades
+
+IGNORED = -100  # the label of a token that is not predicted, as transformers has it
+
+
+class LanguageModelling(Problem):
+    """Texts in, tokens of them out; nobody has labelled anything."""
+
+    modality: Modality = "text"
+    columns: tuple[str, ...] = ("text",)
+    truths: tuple[str, ...] = ()
+    metric = "loss"
+    higher_is_better = False
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption[Any]]:
+        """What the texts may suffer, by name."""
+        return corruptions_of(self.modality)
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Return the mean cross-entropy of the predicted tokens in nats; 0 for a batch that has none."""
+        from torch.nn.functional import cross_entropy
+
+        total = cross_entropy(
+            logits.flatten(0, 1).float(), labels.flatten(),
+            ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum",
+        )  # fmt: skip
+        return total / max(self.weigh(labels), 1)
+
+    def weigh(self, labels: torch.Tensor) -> int:
+        """Return the number of predicted tokens."""
+        return int((labels != IGNORED).sum())
+
+    def answer(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        """Return nats and number of each row's predicted tokens, (rows, 2): logits over a vocabulary are never kept."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        if labels is None:
+            raise ValueError("a language model is asked about the tokens of its inputs; the batch has none")
+        nats = cross_entropy(logits.transpose(1, 2).float(), labels, ignore_index=IGNORED, reduction="none")
+        return torch.stack([nats.sum(dim=1), (labels != IGNORED).sum(dim=1).float()], dim=1)
+
+    def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
+        """Return nats of tokens."""
+        from graft.problems.grades import Grades
+
+        return Grades.of(answers[:, 0], answers[:, 1])
+
+    def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
+        """Return perplexity: what the loss says, as a number of equally likely tokens."""
+        import math
+
+        return {"perplexity": math.exp(min(self.grade(answers, truths).mean, 700.0))}

@@ -14,6 +14,7 @@ import torch
 from bench.pairs import LABELS, Ready, silent
 from bench.results import Frozen
 from graft.catalog import Gates
+from graft.problems.grades import Grades
 from graft.problems.problem import Examples
 from graft.reading.splitting import choose_per_class
 from graft.registry.comparison import Pairs
@@ -75,7 +76,7 @@ def confront(change: str, good: Right, worse: Right, seed: int, draws: int = DRA
 
 
 def _ours(candidate: Right, champion: Right) -> bool:
-    pairs = Pairs(tuple(candidate.tolist()), tuple(champion.tolist()), excluded=0, predicted=0)
+    pairs = Pairs(Grades.of(candidate), Grades.of(champion), excluded=0, predicted=0)
     return all(gate.passed for gate in evaluate(Gates(), PROMISING, lambda: pairs, resamples=2000, confidence=0.95))
 
 

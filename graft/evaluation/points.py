@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Draws(TypedDict):
     resamples: int
     confidence: float
     seed: int
-    higher_is_better: bool
+    higher_is_better: NotRequired[bool]
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def measure_groups(arms: Mapping[str, Arm], groups: Sequence[str] | None, draws:
     groups, for each arm its own. The interval is that of this group's accuracy: that it is the least of several
     is not in it. Without groups, or where all are too small, the keys are None.
     """
-    found, sign = Robustness(), 1 if draws["higher_is_better"] else -1
+    found, sign = Robustness(), 1 if draws.get("higher_is_better", True) else -1
     for group, rows in _large(groups).items():
         scores = {arm: arms[arm].grades.take(rows) for arm in ARMS}
         found.points += make_points("group", group, None, scores, draws)

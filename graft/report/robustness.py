@@ -38,7 +38,7 @@ class Condition:
     """For the worst group, each arm's own group."""
 
 
-def corruptions_figure(points: Sequence[Point], metric: str) -> Figure:
+def corruptions_figure(points: Sequence[Point], metric: str = "accuracy") -> Figure:
     """Return the metric against severity, a panel for each corruption and a last one with their mean, on equal axes.
 
     Severity 0 is the same rows as they are. Bands are the intervals of winner and control. An untouched source that

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from graft.corruptions import SEVERITIES
-from graft.evaluation.arms import Arm, predict_arms
+from graft.evaluation.arms import Arm, grade_all, predict_arms
 from graft.evaluation.points import Draws, contrast, write_points
 from graft.evaluation.robustness import (
     FEWEST,
@@ -23,6 +23,7 @@ from graft.evaluation.robustness import (
     unmeasured,
 )
 from graft.problems import PROBLEMS
+from graft.problems.grades import Grades
 from graft.reading.images import IMAGE
 
 PROBLEM = PROBLEMS["image-classification"]
@@ -171,8 +172,10 @@ def test_without_groups_large_enough_there_is_no_worst_one(groups, counted):
 
 def test_a_source_that_is_the_winner_is_exactly_as_good():
     rng = np.random.default_rng(0)
-    scores = rng.random((3, 50)) < 0.7
-    found = contrast("x", {"transfer": scores, "scratch": rng.random((3, 50)) < 0.6, "source": scores.copy()}, DRAWS)
+    scores = Grades.of(rng.random((3, 50)) < 0.7)
+    found = contrast(
+        "x", {"transfer": scores, "scratch": Grades.of(rng.random((3, 50)) < 0.6), "source": scores}, DRAWS
+    )
     assert found["x_gain_over_source_low"] == found["x_gain_over_source_high"] == 0
     assert (found["x_source_low"], found["x_source_high"]) == (found["x_low"], found["x_high"])
 
@@ -181,7 +184,7 @@ def test_points_are_written_one_a_line(tmp_path, probes, table):
     points = measure_shift(probes, "elsewhere", table).points
     write_points(tmp_path / "robustness.csv", points)
     lines = (tmp_path / "robustness.csv").read_text().splitlines()
-    assert lines[0] == "arm,kind,name,severity,rows,accuracy,low,high"
+    assert lines[0] == "arm,kind,name,severity,rows,score,low,high"
     assert lines[1] == "transfer,shift,elsewhere,,40,1.000000,1.000000,1.000000"
     assert len(lines) == 4
 
@@ -217,4 +220,5 @@ def test_texts_are_measured_as_images_are():
 
 
 def arm(predicted, labels):
-    return Arm(np.eye(2, dtype=np.float32)[predicted], labels)
+    answers = list(np.eye(2, dtype=np.float32)[predicted])
+    return Arm(answers, labels, grade_all(PROBLEM, answers, labels))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from graft.catalog import Gates
 from graft.errors import RegistryError
+from graft.problems.grades import Grades
 from graft.registry.comparison import Pairs
 from graft.registry.gates import evaluate
 
@@ -18,7 +19,7 @@ def ask(gates=EVERY, challenge=None, **metrics):
 
 
 def pairs(candidate, champion):
-    return Pairs(tuple(candidate), tuple(champion), excluded=0, predicted=0)
+    return Pairs(Grades.of(candidate), Grades.of(champion), excluded=0, predicted=0)
 
 
 def test_a_first_version_that_meets_every_gate_passes_them_all():

@@ -91,6 +91,7 @@ def _metrics(modality: str, verdict: str) -> dict[str, Any]:
         "transfer": 0.842 + gain, "transfer_low": 0.842 + gain - 0.02, "transfer_high": 0.842 + gain + 0.019,
         "scratch": 0.842, "scratch_low": 0.811, "scratch_high": 0.869,
         "gain": gain, "gain_low": low, "gain_high": high, "verdict": verdict, "margin": 0.01, "confidence": 0.95,
+        "higher_is_better": True, "further": ["macro_f1"],
         "macro_f1": 0.901, "macro_f1_scratch": 0.838, "strategy": "top-1", "learning_rate": 0.001,
         "trained_groups": ["block 3", "head"], "trained_parameters": 57_988, "parameters": 79_860,
         "source_metric": source, "source_before": 3.412 if source == "loss" else 0.987,

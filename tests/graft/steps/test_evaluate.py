@@ -112,7 +112,7 @@ def test_every_corruption_is_measured_for_every_arm(study: Build, modality: str)
     metrics, points = read_results()
     assert metrics["robustness_rows"] == ROWS
     for arm, key in (("transfer", "robustness"), ("scratch", "robustness_scratch"), ("source", "robustness_source")):
-        mine = [float(one["accuracy"]) for one in points if one["arm"] == arm and one["severity"] not in ("", "0")]
+        mine = [float(one["score"]) for one in points if one["arm"] == arm and one["severity"] not in ("", "0")]
         assert len(mine) == 5 * len(PROBLEMS[f"{modality}-classification"].corruptions)
         assert metrics[key] == pytest.approx(np.mean(mine), abs=1e-6)
     assert metrics["robustness_gain"] == pytest.approx(metrics["robustness"] - metrics["robustness_scratch"])
@@ -144,7 +144,7 @@ def test_a_source_arm_that_is_the_winner_is_read_from_there(study: Build) -> Non
 def test_shift_sets_and_the_worst_group_are_measured_and_told(study: Build) -> None:
     run("t", study("text", {"shifts": {"elsewhere": {"path": "data/elsewhere.csv"}}}, group="author"))
     metrics, points = read_results()
-    mine = {(one["kind"], one["name"]): float(one["accuracy"]) for one in points if one["arm"] == "transfer"}
+    mine = {(one["kind"], one["name"]): float(one["score"]) for one in points if one["arm"] == "transfer"}
     assert mine.keys() == {("shift", "elsewhere"), ("group", "a"), ("group", "b")}
     assert metrics["shift_elsewhere_rows"] == 12
     assert metrics["shift_elsewhere_gain"] == pytest.approx(
@@ -173,13 +173,13 @@ def test_a_label_curve_that_was_trained_is_measured_and_told(study: Build) -> No
             for row in range(21)]  # fmt: skip
     columns = dict(zip(("arm", "seed", "labels", "row"), zip(*keys, strict=True), strict=True))
     logits = pa.FixedSizeListArray.from_arrays(rng.random(3 * len(keys)).astype(np.float32), 3)
-    table = pa.table({**{name: list(values) for name, values in columns.items()}, "logits": logits})
+    table = pa.table({**{name: list(values) for name, values in columns.items()}, "answers": logits})
     pq.write_table(table, "runs/t/label_curve.parquet")
     _rewrite_manifest(Path("runs/t"))
     run("t", catalog)
     metrics, _ = read_results()
     points = list(csv.DictReader(Path("reports/t/label_curve.csv").read_text().splitlines()))
-    measured = {(one["arm"], one["labels"]): one["accuracy"] for one in points if one["kind"] == "measured"}
+    measured = {(one["arm"], one["labels"]): one["score"] for one in points if one["kind"] == "measured"}
     assert len(measured) == 2 * 4
     assert float(measured["transfer", "6"]) == pytest.approx(metrics["transfer"], abs=1e-6)
     assert metrics["label_curve_note"] is None

@@ -114,10 +114,10 @@ def test_both_arms_answer_the_test_rows_at_every_count_with_every_seed(study):
     ]
     assert steps == list(range(1, count_steps(study[0]) + 1))
     assert {one.outcome.role for one in points} == {"curve-winner", "curve-control"}
-    assert all(one.logits.shape == (9, 3) for one in points)
+    assert all(one.answers.shape == (9, 3) for one in points)
     table = Curve.of(points, np.arange(9)).answers
     assert table.num_rows == 8 * 9
-    assert np.allclose(np.stack(table["logits"].to_numpy())[9:18], points[1].logits)
+    assert np.allclose(np.stack(table["answers"].to_numpy())[9:18], points[1].answers)
 
 
 def test_a_curve_stopped_twice_and_without_the_prefix_cache_ends_in_the_same_logits(study, tmp_path, monkeypatch):
@@ -137,4 +137,4 @@ def test_a_curve_stopped_twice_and_without_the_prefix_cache_ends_in_the_same_log
     steps = []
     resumed = train(broken, lambda step, message: steps.append(step))
     assert steps[0] == 8
-    assert all(np.array_equal(one.logits, other.logits) for one, other in zip(whole, resumed, strict=True))
+    assert all(np.array_equal(one.answers, other.answers) for one, other in zip(whole, resumed, strict=True))

@@ -198,8 +198,8 @@ def test_the_label_curve_is_kept_where_every_test_row_was_answered(bench, first)
     now, rows = ["test-3", "test-0"], np.array([5, 7])
     answers = earlier.curve(first, now, rows).answers
     assert answers["row"].to_pylist() == [5, 7] * 4
-    logits = np.stack(answers["logits"].to_numpy()).reshape(4, 2, 3)
-    assert np.array_equal(logits, np.stack([point.logits[[3, 0]] for point in points]))
+    logits = np.stack(answers["answers"].to_numpy()).reshape(4, 2, 3)
+    assert np.array_equal(logits, np.stack([point.answers[[3, 0]] for point in points]))
     assert answers["arm"].to_pylist()[::2] == ["transfer", "transfer", "scratch", "scratch"]
     assert earlier.curve(first, [*now, "test-9"], np.arange(3)).answers is None
     other = replace(first, standings=[first.standings[1], *first.standings])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graft.corruptions import Corruption
 
 Batch = dict[str, "torch.Tensor"]
-Modality = Literal["image", "text"]
+Modality = Literal["image", "text", "audio"]
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Examples:
     """Rows after the processor, before batching.
 
     `features` are per-row arrays: uint8 (channels, height, width) for images, best in one array over all rows;
-    token ids (length,) for text. `labels` are class indices (rows,), or None where the problem has none.
+    token ids (length,) for text; float32 samples (length,) or frames (frames, bins) for audio.
+    `labels` are class indices (rows,), or None where the problem has none.
     """
 
     features: Sequence[np.ndarray] | np.ndarray
     labels: np.ndarray | None
     widths: np.ndarray | None = None
-    """Number of tokens that each row is padded to (rows,), in whatever batch; None pads to the longest of a batch."""
+    """Tokens or samples that each row is padded to (rows,), in whatever batch; None pads to the longest of a batch."""
     origin: np.ndarray | None = None
     """Number of each row in the examples that these were taken from (rows,); None where they are all of them."""
 
@@ -84,7 +85,7 @@ class Problem(Protocol):
         """What its inputs may suffer, by name: see graft/corruptions."""
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
-        """Return a new processor (image processor or tokenizer) fitted on the source's training rows."""
+        """Return a new image processor, tokenizer or feature extractor, fitted on the source's training rows."""
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return the rows of a canonical table as `Examples`."""

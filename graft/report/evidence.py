@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
 from graft.evaluation.label_curve import LabelCurve
 from graft.evaluation.points import Point
+from graft.report.inputs import SHOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from graft.problems import Problem
 
 WORST = 12
-THUMBNAIL = 160  # pixels of the longer side at the most
-SENTENCE = 400  # characters
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,9 @@ class Mistake:
     place: str
     text: str | None = None
     image: str | None = None
+    """A picture of the input, as a data URI."""
+    sound: str | None = None
+    """The input to listen to, as a data URI."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ def worst_mistakes(
             predicted=labels[predicted[index]],
             probability=float(sureness[index]),
             place=_place(row),
-            text=_shortened(row["text"]) if problem.modality == "text" else None,
-            image=_thumbnail(row["image"]) if problem.modality == "image" else None,
+            **SHOWN[problem.modality](row),
         )
         for index, row in zip(wrong, table.take(wrong).to_pylist(), strict=True)
     ]
@@ -98,17 +97,3 @@ def worst_mistakes(
 
 def _place(row: Mapping[str, Any]) -> str:
     return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= SENTENCE else f"{text[:SENTENCE]} …"
-
-
-def _thumbnail(cell: Mapping[str, Any]) -> str:
-    from graft.reading import open_image
-
-    image = open_image(dict(cell)).convert("RGB")
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    stream = io.BytesIO()
-    image.save(stream, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

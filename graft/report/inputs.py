@@ -51,6 +51,7 @@ def show_clip(row: Mapping[str, Any]) -> dict[str, str]:
 
 def draw_clip(clip: Clip) -> bytes:
     """Return a PNG: the waveform as loud as it is, below it the power of each frequency in dB below the loudest."""
+    peak = float(np.abs(clip.mono).max())
     with style.canvas(2.6, 1.95) as figure:
         wave, power = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3.2))
         figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, hspace=0.0)
@@ -58,14 +59,16 @@ def draw_clip(clip: Clip) -> bytes:
         wave.plot(times, clip.mono, color=style.TRANSFER, linewidth=0.5)
         wave.set_ylim(-1, 1)
         wave.set_yticks([])
+        level = f"peak {20 * np.log10(peak):.0f} dB" if peak else "silence"
+        wave.text(1, 1, level, transform=wave.transAxes, ha="right", va="top", fontsize=7, color=style.MUTED)
         style.bare(wave, "left", "bottom")
         decibels, middle, hertz = spectrogram(clip)
         power.pcolormesh(middle, hertz / 1000, decibels, cmap="magma", vmin=-RANGE, vmax=0, shading="nearest")
         power.set_xlim(0, clip.seconds)
         power.set_ylabel("kHz", fontsize=8, labelpad=2)
         power.tick_params(labelsize=7.5, length=2)
-        power.set_xlabel(f"{clip.seconds:.2f} s", fontsize=8, labelpad=1)
-        return style.png(figure)
+        power.set_xlabel("seconds", fontsize=8, labelpad=1)
+        return _smaller(style.png(figure))
 
 
 def spectrogram(clip: Clip) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -89,6 +92,16 @@ def _audible(clip: Clip) -> bytes:
     stream = io.BytesIO()
     kept = clip.mono[: round(HEARD * clip.sampling_rate)]
     soundfile.write(stream, np.clip(kept, -1, 1), clip.sampling_rate, format="WAV", subtype="PCM_16")
+    return stream.getvalue()
+
+
+def _smaller(picture: bytes) -> bytes:
+    """Return a PNG in 128 colours, which are enough for one colour scale: a third of the size."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").quantize(128).save(stream, "PNG")
     return stream.getvalue()
 
 

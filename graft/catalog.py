@@ -53,13 +53,23 @@ class Checks(Section):
     """Warning for texts with more characters."""
     max_unknown_share: float = Field(0.1, ge=0, le=1)
     """Warning above this share of unknown tokens."""
+    min_clip_seconds: float = Field(0.05, ge=0)
+    """Warning for clips that are shorter."""
+    max_clip_seconds: float = Field(30.0, gt=0)
+    """Warning for clips that are longer."""
+    min_sampling_rate: int = Field(8000, ge=1)
+    """Warning for clips with fewer samples a second."""
+    max_clipped_share: float = Field(0.01, ge=0, le=1)
+    """Warning for clips with more than this share of their samples at full scale."""
+    min_decibels: float = Field(-60.0, le=0)
+    """Warning for clips with a lower level (root mean square, in dB of full scale): silence."""
 
 
 class Data(Section):
     """What the rows are and how they are divided."""
 
     path: str
-    """A folder or file: parquet, CSV, JSON lines, an image folder, or a saved `datasets` directory."""
+    """A folder or file: parquet, CSV, JSON lines, a folder of images or audio, or a saved `datasets` directory."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Which column is which, as `image: scan`, where type and name do not tell."""
     group: str | None = None
@@ -134,6 +144,10 @@ class Pretraining(Optimization):
     """Tokens kept of a text."""
     vocabulary_size: int = Field(4000, ge=100)
     """Entries of a tokenizer trained here."""
+    sampling_rate: int | None = Field(None, ge=1000, le=96000)
+    """Samples a second of audio, where the processor is made here; none: as most clips have, 16000 at most."""
+    clip_seconds: float = Field(10.0, gt=0)
+    """Seconds kept of a clip, where the processor is made here."""
 
 
 class Study(Optimization):

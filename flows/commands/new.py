@@ -15,36 +15,19 @@ from typing import Any, Literal
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from flows.commands.starters import find_starter
 from graft.catalog import NAME, Catalog, load, nearest
 from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
 from graft.problems import PROBLEMS
-from graft.reading import Inspection, fetch_hub, inspect
+from graft.reading import MEDIA, Inspection, fetch_hub, inspect
 from graft.settings import settings
 from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
 
 Kind = Literal["sources", "targets"]
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-# Networks that train from random weights on two CPU cores in minutes; anything larger is a line in params.yaml.
-BACKBONES: dict[str, dict[str, Any]] = {
-    "resnet": {
-        "model_type": "resnet",
-        "embedding_size": 16,
-        "hidden_sizes": [16, 32, 64],
-        "depths": [1, 1, 1],
-        "layer_type": "basic",
-    },
-    "bert": {
-        "model_type": "bert",
-        "hidden_size": 96,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "intermediate_size": 192,
-        "max_position_embeddings": 64,
-    },
-}
+INPUTS = sorted(medium.column for medium in MEDIA.values())
 
 
 def new_target(
@@ -86,8 +69,8 @@ def new_source(
     _ready("sources", name)
     with brought(name, data) as path:
         found = inspect(path, _known(problem), _columns(columns), group)
-        network = _backbone(found.problem, backbone, checkpoint, hub)
-        entry = {"problem": found.problem, "data": _data(path, found, group), "backbone": network}
+        entry = {"problem": found.problem, "data": _data(path, found, group)}
+        entry |= _network(found.problem, backbone, checkpoint, hub)
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
@@ -101,8 +84,9 @@ def _known(problem: str | None) -> str | None:
 
 def _columns(given: Sequence[str]) -> dict[str, str]:
     """Return canonical name to stored name of `label=queue` and the like."""
-    if wrong := [word for word in given if not re.fullmatch(r"(image|text|label)=.+", word)]:
-        raise BadInput(f"--column {wrong[0]}: expected image=, text= or label= and a column, such as label=queue")
+    expected = ", ".join(f"{name}=" for name in INPUTS)
+    if wrong := [word for word in given if not re.fullmatch(rf"({'|'.join(INPUTS)}|label)=.+", word)]:
+        raise BadInput(f"--column {wrong[0]}: expected {expected} or label= and a column, such as label=queue")
     return dict(word.split("=", 1) for word in given)
 
 
@@ -153,17 +137,15 @@ def _data(path: Path, found: Inspection, group: str | None) -> dict[str, Any]:
     return section
 
 
-def _backbone(problem: str, backbone: str | None, checkpoint: Path | None, hub: str | None) -> dict[str, Any]:
+def _network(problem: str, backbone: str | None, checkpoint: Path | None, hub: str | None) -> dict[str, Any]:
+    """Return the entry's `backbone`, and `pretraining` where the network wants another than the default."""
     if checkpoint is not None:
-        return {"checkpoint": checkpoint.as_posix()}
+        return {"backbone": {"checkpoint": checkpoint.as_posix()}}
     if hub is not None:
-        return {"hub": hub}
-    kind = backbone or {"image": "resnet", "text": "bert"}[PROBLEMS[problem].modality]
-    if kind not in BACKBONES:
-        raise BadInput(
-            f"--backbone {kind}: expected {' or '.join(BACKBONES)}", advice="Or edit params.yaml afterwards."
-        )
-    return {"config": BACKBONES[kind]}
+        return {"backbone": {"hub": hub}}
+    starter = find_starter(backbone, PROBLEMS[problem].modality)
+    recipe = {"pretraining": dict(starter.pretraining)} if starter.pretraining else {}
+    return {"backbone": {"config": dict(starter.config)}, **recipe}
 
 
 def _add(kind: Kind, name: str, entry: Mapping[str, Any], path: Path) -> None:
@@ -205,7 +187,7 @@ def _plain(entry: Mapping[str, Any]) -> CommentedMap:
     written = CommentedMap()
     for key, value in entry.items():
         written[key] = _plain(value) if isinstance(value, Mapping) else value
-        if key in ("config", "columns", "study"):
+        if key in ("config", "columns", "pretraining", "study"):
             written[key].fa.set_flow_style()
     return written
 

@@ -15,8 +15,19 @@ from graft.errors import CatalogError, CheckpointError, HubUnavailable
 
 if TYPE_CHECKING:
     from graft.problems import Problem
+    from graft.problems.problem import Modality
 
 log = logging.getLogger(__name__)
+STEADY = {"apply_spec_augment": False, "layerdrop": 0.0}
+"""What speech networks do at random while they train, and is off here: SpecAugment draws from numpy's global state,
+which no checkpoint holds, and LayerDrop leaves out layers that are frozen and may be played back."""
+PROCESSORS: dict[Modality, tuple[str, dict[str, Any]]] = {
+    # torchvision and PIL resize differently, and serving must see training's pixels
+    "image": ("AutoImageProcessor", {"backend": "pil"}),
+    "text": ("AutoTokenizer", {"trust_remote_code": False}),
+    "audio": ("AutoFeatureExtractor", {"trust_remote_code": False}),
+}
+"""The transformers class that loads the processor of each kind of input, and how."""
 
 
 def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], seed: int) -> Any:
@@ -68,6 +79,7 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
             f"Expected a model for {problem.name} with config.json and model.safetensors that belong together.",
         ) from error
     _check_report(folder, model, report, new_head=labels is not None)
+    _steady(model.config)
     return model if labels is None else renew_head(model, problem, labels, seed)
 
 
@@ -116,16 +128,12 @@ def save(model: Any, processor: Any, folder: Path) -> None:
 
 
 def load_processor(folder: Path, problem: Problem) -> Any:
-    """Return the image processor or tokenizer of a folder.
-
-    The image backend is pinned: torchvision and PIL resize differently, and serving must see training's pixels.
-    """
+    """Return the image processor, tokenizer or feature extractor of a folder."""
     import transformers
 
+    kind, options = PROCESSORS[problem.modality]
     try:
-        if problem.modality == "image":
-            return transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return getattr(transformers, kind).from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{folder}: holds no processor for {problem.modality}", [" ".join(str(error).split())[:300]]
@@ -152,9 +160,16 @@ def _construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int
     if labels:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
+    _steady(config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return getattr(transformers, problem.auto_model).from_config(config, trust_remote_code=False).float()
+
+
+def _steady(config: Any) -> None:
+    for key, value in STEADY.items():
+        if hasattr(config, key):
+            setattr(config, key, value)
 
 
 def _require(folder: Path) -> None:

@@ -36,6 +36,8 @@ def gather(rows: pd.DataFrame, labels: tuple[str, ...], source: pd.DataFrame | N
     if labels:
         _conflicts(facts, good)
         _balance(facts, rows)
+    if "sampling_rate" in rows:
+        _rates(facts, good)
     if "group" in rows:
         _groups(facts, rows)
     if "tokens" in rows:
@@ -85,6 +87,17 @@ def _near_duplicates(facts: Facts, rows: pd.DataFrame) -> None:
         _share(alike.index, rows),
         {index: f"looks like {places[key]}" for index, key in found},
     )
+
+
+def _rates(facts: Facts, rows: pd.DataFrame) -> None:
+    """How many sampling rates there are, and the clips that have another than most."""
+    if rows.empty:
+        return
+    usual = rows["sampling_rate"].mode()[0]
+    others = rows[rows["sampling_rate"] != usual]
+    found = zip(others.index, others["sampling_rate"], strict=True)
+    reasons = {index: f"{rate:.0f} Hz where most have {usual:.0f}" for index, rate in found}
+    facts.add("rates", rows["sampling_rate"].nunique(), reasons)
 
 
 def _conflicts(facts: Facts, rows: pd.DataFrame) -> None:

@@ -1,40 +1,25 @@
 """What is expected of the rows and of the dataset, for each kind of input, with the catalogue's thresholds."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Collection
 
 from graft.catalog import Checks
+from graft.checks.images import image_rules
+from graft.checks.rule import Rule
+from graft.checks.sounds import clip_rules
+from graft.checks.texts import text_rules
 from graft.problems.problem import Modality
 
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One expectation: values of a column of `rows`, or a fact, lie within bounds."""
-
-    name: str
-    title: str
-    """What is expected, as a sentence."""
-    table: Literal["rows", "facts"]
-    column: str
-    severity: Severity
-    low: float | None = None
-    high: float | None = None
-    above: bool = False
-    """Values must be greater than `low`, not only as great."""
-
-    @property
-    def threshold(self) -> str:
-        """Return the bounds as a person would write them."""
-        low = [f"{'>' if self.above else '≥'} {self.low:g}"] if self.low is not None else []
-        return ", ".join([*low, *([f"≤ {self.high:g}"] if self.high is not None else [])])
+CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
+    "image": image_rules,
+    "text": text_rules,
+    "audio": clip_rules,
+}
+"""What is expected of each kind of input."""
 
 
 def rules(modality: Modality, checks: Checks, columns: Collection[str], facts: Collection[str]) -> list[Rule]:
     """Return the suite for a kind of input, errors first, without rules on what these data do not have."""
-    suite = [*_dataset(checks), *(_images(checks) if modality == "image" else _texts(checks))]
+    suite = [*_dataset(checks), *CONTENT[modality](checks)]
     known = {"rows": columns, "facts": facts}
     present = [rule for rule in suite if rule.column in known[rule.table]]
     return sorted(present, key=lambda rule: rule.severity)
@@ -83,47 +68,5 @@ def _dataset(checks: Checks) -> list[Rule]:
             "imbalance",
             "warning",
             high=checks.max_imbalance,
-        ),
-    ]
-
-
-def _images(checks: Checks) -> list[Rule]:
-    return [
-        Rule("decodable", "Every image can be read", "rows", "decodable", "error", low=1),
-        Rule(
-            "near-duplicates",
-            "Share of images that look like another one",
-            "facts",
-            "near_duplicate_share",
-            "warning",
-            high=checks.max_near_duplicate_share,
-        ),
-        Rule("blank", "No image is of one colour", "rows", "deviation", "warning", low=0, above=True),
-        *(
-            Rule(
-                side,
-                f"The {side} of every image in pixels",
-                "rows",
-                side,
-                "warning",
-                low=checks.min_image_side,
-                high=checks.max_image_side,
-            )
-            for side in ("width", "height")
-        ),
-    ]
-
-
-def _texts(checks: Checks) -> list[Rule]:
-    return [
-        Rule("short", "Characters of the shortest text", "rows", "characters", "error", low=checks.min_characters),
-        Rule("long", "Characters of the longest text", "rows", "characters", "warning", high=checks.max_characters),
-        Rule(
-            "unknown-tokens",
-            "Share of tokens that the tokenizer does not know",
-            "facts",
-            "unknown_share",
-            "warning",
-            high=checks.max_unknown_share,
         ),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from graft.checks.suites import Rule
+from graft.checks.rule import Rule
 from graft.errors import GraftError
 
 if TYPE_CHECKING:

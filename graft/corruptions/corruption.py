@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     import numpy as np
 
+    from graft.problems.problem import Examples
+
 SEVERITIES = (1, 2, 3, 4, 5)  # as in Hendrycks and Dietterich 2019; 0 is the input itself
 
 Input = TypeVar("Input")
@@ -18,7 +20,9 @@ class Corruption(Protocol[Input]):
     """One kind of damage. A new one is a function and a line in the literal of its file."""
 
     def __call__(self, given: Input, severity: int, random: np.random.Generator, /) -> Input:
-        """Return the input damaged to a severity from 1 to 5, of the same type, size and mode.
+        """Return the input damaged to a severity from 1 to 5, of the same type and mode.
+
+        Images keep their size, and clips their rate.
 
         The same draws come at every severity, so that a higher one does more of the same: the noise is louder, and
         a word that was dropped stays dropped.
@@ -36,8 +40,10 @@ class Family:
     read: Callable[[Any], Any]
     """From a cell to the input."""
     reduce: Callable[[Any, int], Any]
-    """From an input to one that is no larger than a number of pixels; texts stay as they are."""
+    """From an input to one that is no finer than a number of pixels, or samples a second; texts stay as they are."""
     identify: Callable[[Any], str]
     """From an input to what tells it from others: the draws depend on it."""
     write: Callable[[Any], Any]
     """From an input to a cell."""
+    resolution: Callable[[Examples, Any], int | None] = lambda examples, processor: None
+    """From examples and their processor to how fine the network sees inputs, for `reduce`; None: as they are."""

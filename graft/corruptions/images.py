@@ -115,7 +115,15 @@ PICTURES: dict[str, Corruption[Picture]] = {
     "pixelate": pixelate,
     "occlusion": occlude,
 }
-IMAGES = Family("image", PICTURES, read_picture, reduce_picture, hash_image, write_picture)
+IMAGES = Family(
+    column="image",
+    members=PICTURES,
+    read=read_picture,
+    reduce=reduce_picture,
+    identify=hash_image,
+    write=write_picture,
+    resolution=lambda examples, processor: min(examples.features[0].shape[-2:]),
+)
 
 
 def _published(small: Sequence[float], large: Sequence[float], severity: int, image: Picture) -> float:

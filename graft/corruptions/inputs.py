@@ -27,10 +27,10 @@ class Inputs:
 
 
 def open_inputs(table: pa.Table, family: Family, side: int | None = None) -> Inputs:
-    """Return the inputs of a canonical table, images reduced to a shorter side of at most `side` pixels.
+    """Return the inputs of a canonical table, reduced to what the network sees: `side` pixels, or samples a second.
 
-    Give the side of the network's input: noise added to twelve megapixels would be averaged away before the network
-    sees it. The published image benchmarks corrupt the crop that the network sees, too.
+    Give the resolution of the network's input: noise added to twelve megapixels would be averaged away before the
+    network sees it. The published image benchmarks corrupt the crop that the network sees, too.
     """
     values, keys = [], []
     for cell in table[family.column].to_pylist():

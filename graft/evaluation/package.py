@@ -96,21 +96,19 @@ def predictions(problem: Problem, hashes: Sequence[str], winner: Arm, control: A
 
 def _store_inputs(folder: Path, problem: Problem, rows: pa.Table) -> tuple[pa.Table, list[Any]]:
     """Write the inputs of golden samples; return them as a table read from there, and their entries of golden.json."""
-    import pyarrow as pa
+    from graft.reading import MEDIA
 
-    if problem.modality == "text":
+    medium = MEDIA[problem.modality]
+    cells = rows[medium.column].to_pylist()
+    if medium.encode is None:
         asked = rows.select([name for name in problem.columns if name not in problem.truths])
         return asked, asked.to_pylist()
-    from graft.reading import open_image
-
     (folder / "golden").mkdir()
-    names = [f"golden/{index}.png" for index in range(rows.num_rows)]
-    for name, cell in zip(names, rows["image"].to_pylist(), strict=True):
-        image = open_image(cell)
-        image = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else image.convert("RGB")
-        image.save(folder / name)
-    cells = [{"bytes": (folder / name).read_bytes(), "path": name} for name in names]
-    return pa.table({"image": cells}), names
+    contents = [medium.encode(medium.open(cell)) for cell in cells]
+    names = [f"golden/{index}{medium.encoded}" for index in range(len(contents))]
+    for name, content in zip(names, contents, strict=True):
+        (folder / name).write_bytes(content)
+    return medium.table(contents), names
 
 
 def _write_json(path: Path, content: Any) -> None:

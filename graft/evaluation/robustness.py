@@ -132,11 +132,10 @@ def choose_rows(labels: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDA
 
 
 def _open(probes: Probes, table: pa.Table) -> Inputs:
-    """Return the rows' inputs, images no larger than the network will see them."""
-    family, side = FAMILIES[probes.problem.modality], None
-    if probes.problem.modality == "image":
-        side = min(probes.problem.encode(table.slice(0, 1), probes.processor).features[0].shape[-2:])
-    return open_inputs(table, family, side)
+    """Return the rows' inputs, no finer than the network will see them."""
+    family = FAMILIES[probes.problem.modality]
+    first = probes.problem.encode(table.slice(0, 1), probes.processor)
+    return open_inputs(table, family, family.resolution(first, probes.processor))
 
 
 def _predict(probes: Probes, examples: Examples) -> dict[str, Grades]:

@@ -1,12 +1,14 @@
 """One file per problem; this literal is their registry."""
 
+from graft.problems.audio_classification import AudioClassification
 from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
 from graft.problems.text_classification import TextClassification
 
 PROBLEMS: dict[str, Problem] = {
-    problem.name: problem for problem in (ImageClassification(), TextClassification(), MaskedLanguageModelling())
+    problem.name: problem
+    for problem in (ImageClassification(), TextClassification(), AudioClassification(), MaskedLanguageModelling())
 }
 
 __all__ = ["PROBLEMS", "Problem"]

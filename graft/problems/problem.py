@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from graft.problems.grades import Grades
 
 Batch = dict[str, "torch.Tensor"]
-Modality = Literal["image", "text"]
+Modality = Literal["image", "text", "audio"]
 Truths: TypeAlias = "np.ndarray | Sequence[Any] | None"
 """What the rows of some examples should be answered with, row by row; None where the inputs say it themselves."""
 
@@ -32,14 +32,15 @@ class Examples:
 
     What a network reads at once is an item: a whole row for most problems, one window of a long one for some.
     `features` are per-item arrays: uint8 (channels, height, width) for images, best in one array over all items;
-    token ids (length,) for text. `labels` are what a model is trained to say of each item: class indices (items,), or
-    whatever array the problem has, or None where it needs none.
+    token ids (length,) for text; float32 samples (length,) or frames (frames, bins) for audio. `labels` are what a
+    model is trained to say of each item: class indices (items,), or whatever array the problem has, or None where it
+    needs none.
     """
 
     features: Sequence[np.ndarray] | np.ndarray
     labels: Sequence[np.ndarray] | np.ndarray | None
     widths: np.ndarray | None = None
-    """Number of tokens that each item is padded to (items,), in whatever batch; None pads to the longest of a batch."""
+    """Tokens or samples that each item is padded to (items,), whatever the batch; None pads to the longest of it."""
     origin: np.ndarray | None = None
     """Number of each item in the examples that these were taken from (items,); None where they are all of them."""
     truths: Sequence[Any] | None = None
@@ -127,7 +128,7 @@ class Problem(Protocol):
         """What its inputs may suffer, by name: see graft/corruptions."""
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
-        """Return a new processor (image processor or tokenizer) fitted on the source's training rows."""
+        """Return a new image processor, tokenizer or feature extractor, fitted on the source's training rows."""
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return the rows of a canonical table as `Examples`."""

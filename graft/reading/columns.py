@@ -1,16 +1,19 @@
 """Which stored column is which canonical one: by what the catalogue says, else by type, else by name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from graft.errors import DataError
-from graft.reading.images import SUFFIXES
+from graft.reading.media import FILES, Medium
 
+PATHS = ("file_name", "filename", "filepath", "file", "path")
 # In the order of preference; a column called as the canonical one always wins.
 NAMES = {
-    "image": ("image", "img", "picture", "photo", "image_path", "file_name", "filename", "filepath", "file", "path"),
+    "image": ("image", "img", "picture", "photo", "image_path", *PATHS),
+    "audio": ("audio", "sound", "clip", "recording", "speech", "wav", "audio_path", *PATHS),
     "text": ("text", "sentence", "review", "content", "document", "body", "comment", "tweet", "message", "utterance"),
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
 }
@@ -22,6 +25,9 @@ GROUPS = frozenset(
 )
 """Usual names of columns that say where a row comes from; they are neither label nor text unless the catalogue says."""
 MANY = 1000  # more distinct values than this are no classes
+
+
+Finder = Callable[[pa.Table, set[str], set[str]], str]
 
 
 class NotFound(Exception):
@@ -41,8 +47,9 @@ def find_columns(
         for canonical in given
         if canonical not in wanted
     ]
-    finders = {"image": _find_image, "label": _find_label, "text": _find_text}
-    for canonical in sorted(wanted):  # image and label before text, which takes what is left
+    finders: dict[str, Finder] = {name: partial(_find_file, medium) for name, medium in FILES.items()}
+    finders |= {"label": _find_label, "text": _find_text}
+    for canonical in sorted(wanted):  # files and label before text, which takes what is left
         taken = {*found.values(), *given.values(), *([group] if group else []), SPLIT}
         try:
             if canonical in given:
@@ -61,8 +68,8 @@ def find_columns(
     return found
 
 
-def is_image_type(kind: pa.DataType) -> bool:
-    """Say whether a type is an encoded image: bytes, or a struct of bytes and path as `datasets` stores it."""
+def is_file_type(kind: pa.DataType) -> bool:
+    """Say whether a type is an encoded file: bytes, or a struct of bytes and path as `datasets` stores it."""
     if pa.types.is_struct(kind):
         return {kind.field(place).name for place in range(kind.num_fields)} >= {"bytes"}
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
@@ -108,17 +115,29 @@ def _advice(canonical: str) -> str:
     return f"name it with `columns: {{{canonical}: ...}}`"
 
 
-def _find_image(table: pa.Table, taken: set[str], named: set[str]) -> str:
+def _find_file(medium: Medium, table: pa.Table, taken: set[str], named: set[str]) -> str:
     free = [field for field in table.schema if field.name not in taken]
-    typed: list[str] = [field.name for field in free if is_image_type(field.type)]
+    stored = [field.name for field in free if is_file_type(field.type)]
+    typed: list[str] = [name for name in stored if _medium_of(table[name]) in (None, medium)]
     texts = [field.name for field in free if is_text_type(field.type)]
-    paths: list[str] = [name for name in texts if _holds_image_paths(table[name])]
-    return _choose(table, "image", typed or paths, _advice("image"))
+    paths: list[str] = [name for name in texts if _holds_paths(table[name], medium)]
+    return _choose(table, medium.column, typed or paths, _advice(medium.column))
 
 
-def _holds_image_paths(column: pa.ChunkedArray) -> bool:
-    values = [value for value in column.slice(0, 20).to_pylist() if value]
-    return bool(values) and all(Path(value).suffix.lower() in SUFFIXES for value in values)
+def _medium_of(column: pa.ChunkedArray) -> Medium | None:
+    """Return the medium of the first stored files, as their names or first bytes tell it; None where neither does."""
+    for value in column.slice(0, 20).to_pylist():
+        name, content = (value.get("path"), value["bytes"]) if isinstance(value, dict) else (None, value)
+        for medium in FILES.values():
+            if (name and medium.is_file(Path(name))) or (content and medium.begins and medium.begins(content)):
+                return medium
+    return None
+
+
+def _holds_paths(column: pa.ChunkedArray, *media: Medium) -> bool:
+    """Say whether the first values are names of files of one of these media."""
+    values = [Path(value) for value in column.slice(0, 20).to_pylist() if value]
+    return bool(values) and any(all(medium.is_file(value) for value in values) for medium in media)
 
 
 def _find_label(table: pa.Table, taken: set[str], named: set[str]) -> str:
@@ -140,7 +159,7 @@ def _may_be_classes(table: pa.Table, name: str) -> bool:
     kind = _column_type(table, name)
     if name.lower() in GROUPS or not (is_text_type(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         return False
-    if is_text_type(kind) and _holds_image_paths(table[name]):
+    if is_text_type(kind) and _holds_paths(table[name], *FILES.values()):
         return False
     distinct: int = len(table[name].unique())
     return 2 <= distinct <= min(MANY, len(table) // 2)

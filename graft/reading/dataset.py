@@ -10,9 +10,9 @@ import pyarrow as pa
 class Dataset:
     """Rows in canonical columns.
 
-    Each table has the columns of its problem (`image`: struct of bytes and path, `text`, `label`: int64), `group`
-    where the catalogue names one, and the provenance of every row: `file`, and `row` counted from 1 (0 for a
-    file that is one image).
+    Each table has the columns of its problem (`image` and `audio`: struct of bytes and path, `text`, `label`: int64),
+    `group` where the catalogue names one, and the provenance of every row: `file`, and `row` counted from 1 (0 for a
+    file that is one input).
     """
 
     splits: Mapping[str, pa.Table]

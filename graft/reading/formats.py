@@ -14,8 +14,7 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
-from graft.reading.images import IMAGE
-from graft.reading.layout import Part, is_image
+from graft.reading.layout import Part, medium_of
 
 LISTED = 20  # rows named of one problem; the rest are counted
 
@@ -29,7 +28,7 @@ class Rows:
     files: list[str]
     """File of each row, relative to the dataset."""
     numbers: list[int]
-    """Row in its file, from 1; 0 for a file that is one image."""
+    """Row in its file, from 1; 0 for a file that is one input."""
     class_names: dict[str, list[str]] = field(default_factory=dict)
     """Names of the integers in a column, where the file tells them."""
     mixed: dict[str, str] = field(default_factory=dict)
@@ -176,18 +175,20 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
                 yield number, error
 
 
-def _load_images(part: Part, problems: list[str]) -> Rows:
-    """Return `image` (paths) and `label` (name of the class folder)."""
-    files = [file for file in sorted(part.path.rglob("*")) if is_image(file) and file.is_file()]
+def _load_folders(part: Part, problems: list[str]) -> Rows:
+    """Return the inputs (paths) in the column of their medium, and `label` (name of the class folder)."""
+    medium = medium_of(part.path)
+    assert medium is not None  # the layout found it
+    files = [file for file in sorted(part.path.rglob("*")) if medium.is_file(file) and file.is_file()]
     inside = [file.relative_to(part.path) for file in files]
     stray = [file for file in inside if len(file.parts) == 1]
     prefix = f"{part.name}/" if part.name else ""
     problems.extend(shorten([f"{prefix}{file}: lies in no class folder" for file in stray]))
     beside = part.path.parent  # a path in a table counts from where the table lies, and so here
-    cells = pa.array([{"bytes": None, "path": str(file.relative_to(beside))} for file in files], type=IMAGE)
+    cells = pa.array([{"bytes": None, "path": str(file.relative_to(beside))} for file in files], type=medium.type)
     labels = pa.array([file.parts[0] for file in inside], type=pa.string())
     names = [f"{prefix}{file.as_posix()}" for file in inside]
-    return Rows(part, pa.table({"image": cells, "label": labels}), names, [0] * len(files))
+    return Rows(part, pa.table({medium.column: cells, "label": labels}), names, [0] * len(files))
 
 
 def shorten(problems: list[str]) -> list[str]:
@@ -200,6 +201,6 @@ LOADERS = {
     "parquet": _load_parquet,
     "csv": _load_csv,
     "json": _load_json,
-    "images": _load_images,
+    "folders": _load_folders,
     "saved": _load_saved,
 }

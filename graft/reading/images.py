@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from graft.errors import DataError
+from graft.reading.cells import cell_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-
-
-def image_bytes(cell: Mapping[str, Any] | None) -> bytes:
-    """Return the encoded image of a cell; raises OSError when its file cannot be read."""
-    if cell is None:
-        return b""
-    if cell["bytes"] is not None:
-        return bytes(cell["bytes"])
-    return Path(cell["path"]).read_bytes() if cell["path"] else b""
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L")  # more than 8 bits a channel: converting would lose them
+PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
 def open_image(cell: Mapping[str, Any] | None) -> Image:
     """Return the decoded image of a cell, upright as its camera held it; raises DataError saying what is wrong."""
-    import io
-
     from PIL import Image, ImageOps
 
     name = (cell or {}).get("path") or "image"
     try:
-        content = image_bytes(cell)
+        content = cell_bytes(cell)
         if not content:
             raise DataError(f"{name}: an empty image")
         with Image.open(io.BytesIO(content)) as image:
@@ -45,3 +35,19 @@ def open_image(cell: Mapping[str, Any] | None) -> Image:
         if "cannot identify" in reason:  # Pillow names the address of its buffer
             reason = "no known image format"
         raise DataError(f"{name}: not an image that can be read ({reason})") from None
+
+
+def hash_image(image: Image) -> str:
+    """Return the sha256 of size and pixels; the file format and a palette or grey storage do not count."""
+    if image.mode not in DEEP_MODES:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    header = f"{image.mode} {image.width} {image.height} ".encode()
+    return hashlib.sha256(header + image.tobytes()).hexdigest()
+
+
+def encode_image(image: Image) -> bytes:
+    """Return the image as a PNG file, in 8 bits a channel."""
+    stream = io.BytesIO()
+    image = image if image.mode in PNG_MODES else image.convert("RGB")
+    image.save(stream, "PNG")
+    return stream.getvalue()

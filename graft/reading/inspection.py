@@ -12,7 +12,7 @@ from graft.reading.columns import GROUPS, NAMES, SPLIT
 from graft.reading.formats import Rows
 from graft.reading.reader import find_columns_of, load_parts, read
 
-CLASSIFICATIONS = ("image-classification", "text-classification")
+CLASSIFICATIONS = ("image-classification", "audio-classification", "text-classification")
 UNLABELLED = "masked-language-modelling"
 UNBALANCED = 10
 

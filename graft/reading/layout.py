@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from graft.errors import DataError
-from graft.reading.images import SUFFIXES
+from graft.reading.media import FILES, Medium
 
-Kind = Literal["parquet", "csv", "json", "images", "saved"]
+Kind = Literal["parquet", "csv", "json", "folders", "saved"]
 KINDS: dict[str, Kind] = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -33,12 +33,12 @@ SPLITS = {
 SPLIT_NAME = re.compile(rf"({'|'.join(SPLITS)})([-_.]?\d+(-of-\d+)?)?", re.IGNORECASE)
 NOT_ROWS = frozenset({"manifest.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-FORMATS = "parquet, CSV, JSON lines, folders of images by class, or a saved `datasets` directory"
+FORMATS = "parquet, CSV, JSON lines, folders of images or audio by class, or a saved `datasets` directory"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of rows, one folder of images, or one saved split; `split` is None where the layout names none."""
+    """One file of rows, one folder of classes, or one saved split; `split` is None where the layout names none."""
 
     path: Path
     kind: Kind
@@ -61,7 +61,7 @@ def discover(path: Path) -> list[Part]:
         if path.suffix.lower() not in KINDS:
             raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
         return [Part(path, KINDS[path.suffix.lower()], None, path.name)]
-    parts = _saved(path) or _files(path) or _image_folders(path)
+    parts = _saved(path) or _files(path) or _class_folders(path)
     if not parts:
         found = sorted(entry.name for entry in path.iterdir())[:5]
         holds = f"it holds {', '.join(found)}" if found else "the folder is empty"
@@ -102,23 +102,21 @@ def _files(path: Path) -> list[Part]:
     return parts
 
 
-def _image_folders(path: Path) -> list[Part]:
-    folders = [entry for entry in _visible(path) if entry.is_dir() and has_images(entry)]
+def _class_folders(path: Path) -> list[Part]:
+    folders = [entry for entry in _visible(path) if entry.is_dir() and medium_of(entry) is not None]
     if not folders:
         return []
     if all(split_of(folder.name) for folder in folders):
-        return [Part(folder, "images", split_of(folder.name), folder.name) for folder in folders]
-    return [Part(path, "images", None, "")]
+        return [Part(folder, "folders", split_of(folder.name), folder.name) for folder in folders]
+    return [Part(path, "folders", None, "")]
 
 
-def has_images(folder: Path) -> bool:
-    """Say whether a folder holds an image at any depth."""
-    return any(is_image(file) for file in folder.rglob("*"))
-
-
-def is_image(file: Path) -> bool:
-    """Say whether a name is that of an image file."""
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+def medium_of(folder: Path) -> Medium | None:
+    """Return the medium of most files of a folder, at any depth; None where it holds no image and no sound."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    counts = {name: sum(medium.is_file(file) for file in files) for name, medium in FILES.items()}
+    most = max(counts, key=counts.__getitem__)
+    return FILES[most] if counts[most] else None
 
 
 def _refuse_strays(path: Path, parts: Iterable[Part]) -> None:

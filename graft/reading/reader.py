@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from graft.errors import DataError
-from graft.reading.columns import SPLIT, find_columns, is_image_type, is_text_type
+from graft.reading.columns import SPLIT, find_columns, is_file_type, is_text_type
 from graft.reading.dataset import Dataset
 from graft.reading.formats import Rows, load, shorten
 from graft.reading.hashing import content_keys, fingerprint
-from graft.reading.images import IMAGE
 from graft.reading.labels import index_labels, name_labels, order_labels
 from graft.reading.layout import discover, split_of
+from graft.reading.media import FILES, Medium
 from graft.reading.partition import divide
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_given(data: Data, problem: Problem) -> tuple[dict[str, pa.Table], tuple
     joined = {split: pa.concat_tables(pieces) for split, pieces in given.items()}
     problems.extend(f"split '{split}': no rows" for split, table in joined.items() if not table.num_rows)
     _refuse(data, problems)
-    keys = _keys(joined, problems)
+    keys = _keys(joined, problem, problems)
     _refuse(data, problems)
     return joined, labels, keys
 
@@ -99,16 +99,17 @@ def find_columns_of(
 
 
 def _convert(rows: Rows, wanted: Mapping[str, str], problems: list[str]) -> pa.Table:
-    """Return image, text, group and provenance of one part in canonical types; labels follow when all are known."""
+    """Return inputs, group and provenance of one part in canonical types; labels follow when all are known."""
     columns: dict[str, pa.Array] = {}
     if not rows.table.num_rows:
-        columns = {name: pa.array([], type=IMAGE if name == "image" else pa.string()) for name in wanted}
+        columns = {name: pa.array([], type=FILES[name].type if name in FILES else pa.string()) for name in wanted}
         columns.pop("label", None)
     else:
-        converters = {"image": _images, "text": _strings, "group": _strings}
-        for canonical, convert in converters.items():
-            if canonical in wanted:
-                columns[canonical] = convert(rows, wanted[canonical], problems)
+        for canonical, column in wanted.items():
+            if canonical in FILES:
+                columns[canonical] = _inputs(rows, column, FILES[canonical], problems)
+            elif canonical != "label":
+                columns[canonical] = _strings(rows, column, problems)
     columns["file"] = pa.array(rows.files, type=pa.string())
     columns["row"] = pa.array(rows.numbers, type=pa.int64())
     return pa.table(columns) if len({len(column) for column in columns.values()}) == 1 else pa.table({})
@@ -128,36 +129,38 @@ def _nulls(rows: Rows, column: str, values: Sequence[Any]) -> list[str]:
     return shorten([f"{file}, row {row}: '{column}' is empty" for value, file, row in places if value is None])
 
 
-def _images(rows: Rows, column: str, problems: list[str]) -> pa.Array:
+def _inputs(rows: Rows, column: str, medium: Medium, problems: list[str]) -> pa.Array:
     kind = rows.table.schema.field(column).type
     values = rows.table[column].to_pylist()
     if is_text_type(kind):
-        return _image_files(rows, column, values, problems)
-    if not is_image_type(kind):
-        problems.append(f"{rows.part.name}: '{column}' is {kind}, expected image bytes or paths of image files")
-        return pa.array([], type=IMAGE)
+        return _files(rows, column, medium, values, problems)
+    if not is_file_type(kind):
+        problems.append(
+            f"{rows.part.name}: '{column}' is {kind}, expected {medium.column} bytes or paths of {medium.column} files"
+        )
+        return pa.array([], type=medium.type)
     if pa.types.is_struct(kind):
         if all(value and value["bytes"] is None and value.get("path") for value in values):  # files beside the table
-            return _image_files(rows, column, [value["path"] for value in values], problems)
+            return _files(rows, column, medium, [value["path"] for value in values], problems)
         problems.extend(_nulls(rows, column, [value and value["bytes"] for value in values]))
         return pa.array(
-            [value and {"bytes": value["bytes"], "path": value.get("path")} for value in values], type=IMAGE
+            [value and {"bytes": value["bytes"], "path": value.get("path")} for value in values], type=medium.type
         )
     problems.extend(_nulls(rows, column, values))
-    return pa.array([{"bytes": value, "path": None} for value in values], type=IMAGE)
+    return pa.array([{"bytes": value, "path": None} for value in values], type=medium.type)
 
 
-def _image_files(rows: Rows, column: str, values: Sequence[str | None], problems: list[str]) -> pa.Array:
+def _files(rows: Rows, column: str, medium: Medium, values: Sequence[str | None], problems: list[str]) -> pa.Array:
     """Return cells for paths relative to the file that names them."""
     problems.extend(_nulls(rows, column, values))
     folder = rows.part.path.parent
     missing = [
-        f"{file}, row {row}: no image file {folder / value}"
+        f"{file}, row {row}: no {medium.column} file {folder / value}"
         for value, file, row in zip(values, rows.files, rows.numbers, strict=True)
         if value is not None and not (folder / value).is_file()
     ]
     problems.extend(shorten(missing))
-    return pa.array([{"bytes": None, "path": str(folder / (value or ""))} for value in values], type=IMAGE)
+    return pa.array([{"bytes": None, "path": str(folder / (value or ""))} for value in values], type=medium.type)
 
 
 def _by_split(rows: Rows, table: pa.Table, problems: list[str]) -> list[tuple[str, pa.Table]]:
@@ -178,11 +181,11 @@ def _by_split(rows: Rows, table: pa.Table, problems: list[str]) -> list[tuple[st
     return [(name, table.filter(pa.array([split == name for split in names]))) for name in sorted(set(names))]
 
 
-def _keys(splits: Mapping[str, pa.Table], problems: list[str]) -> dict[str, list[bytes]]:
+def _keys(splits: Mapping[str, pa.Table], problem: Problem, problems: list[str]) -> dict[str, list[bytes]]:
     keys = {}
     for name, table in splits.items():
         try:
-            keys[name] = content_keys(table)
+            keys[name] = content_keys(table, problem)
         except OSError as error:
             problems.append(f"{error.filename}: cannot be read ({error.strerror})")
     return keys

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graft.problems import Problem
 
 REQUIRED = ("config.json", "graft.json", "golden.json", "model.safetensors", "predictions.parquet", "README.md")
-KINDS = (".safetensors", ".json", ".txt", ".md", ".parquet", ".png")  # nothing that runs when it is read
+KINDS = (".safetensors", ".json", ".txt", ".md", ".parquet", ".png", ".wav")  # nothing that runs when it is read
 FACTS = ("target", "problem", "labels", "temperature", "train_hashes")
 TOLERANCE = 1e-4  # largest difference of a golden probability: other machines add up in another order
 
@@ -84,7 +84,7 @@ def load(package: Package) -> Model:
     from graft.backbones import load as load_network
     from graft.backbones import load_processor
 
-    problem = _problem(package)
+    problem = find_problem(package)
     try:
         network, processor = load_network(package.folder, problem), load_processor(package.folder, problem)
     except CheckpointError as error:
@@ -127,28 +127,15 @@ def golden_inputs(package: Package, samples: Sequence[Mapping[str, Any]], proble
 
     if not samples:
         raise RegistryError(f"{package.folder}: golden.json holds no sample, so nothing can be verified")
-    if problem.modality == "text":
+    from graft.reading import MEDIA
+
+    medium = MEDIA[problem.modality]
+    if not medium.in_files:
         return pa.Table.from_pylist([sample["input"] for sample in samples])
     names = [str(sample["input"]) for sample in samples]
     if unknown := [name for name in names if name not in package.files]:
         raise RegistryError(f"{package.folder}: golden.json names files that the manifest lacks", unknown)
-    return image_table([(package.folder / name).read_bytes() for name in names])
-
-
-def image_table(images: Sequence[bytes]) -> pa.Table:
-    """Return encoded images as a canonical table."""
-    import pyarrow as pa
-
-    from graft.reading.images import IMAGE
-
-    return pa.table({"image": pa.array([{"bytes": image, "path": None} for image in images], IMAGE)})
-
-
-def text_table(texts: Sequence[str]) -> pa.Table:
-    """Return texts as a canonical table."""
-    import pyarrow as pa
-
-    return pa.table({"text": pa.array(texts, pa.string())})
+    return medium.table([(package.folder / name).read_bytes() for name in names])
 
 
 def _listed(folder: Path) -> dict[str, str]:
@@ -206,7 +193,8 @@ def _facts(folder: Path) -> dict[str, Any]:
         raise RegistryError(f"{folder / 'graft.json'}: not readable as JSON ({error})") from None
 
 
-def _problem(package: Package) -> Problem:
+def find_problem(package: Package) -> Problem:
+    """Return the package's problem; raises RegistryError for one that this Graft does not know."""
     from graft.catalog import nearest
     from graft.problems import PROBLEMS
 

@@ -1,11 +1,11 @@
-"""Ask a registered model: images by path, texts literally or one per line of a .txt file."""
+"""Ask a registered model: images and sounds by path, texts literally or one per line of a .txt file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graft.errors import BadInput, DataError
 from graft.registry.registry import Registry, open_registry
@@ -13,7 +13,7 @@ from graft.registry.registry import Registry, open_registry
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from graft.registry.package import Model
+    from graft.reading import Medium
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,21 @@ class Prediction:
 
 
 def predict(reference: str, inputs: Sequence[str], registry: Registry | None = None) -> list[Prediction]:
-    """Return one prediction per image or text, in order; raises BadInput naming every unusable input at once.
+    """Return one prediction per input, in order; raises BadInput naming every unusable input at once.
 
-    An image is given by its path. A text is given literally; an argument of one word that ends in `.txt` is a
-    file with one text per line, blank lines aside. A text longer than the model reads is cut, and noted.
+    An image or a sound is given by its path. A text is given literally; an argument of one word that ends in `.txt` is
+    a file with one text per line, blank lines aside. An input longer than the model reads is cut, and noted.
     """
-    from graft.registry.package import load
+    from graft.reading import MEDIA
+    from graft.registry.notes import NOTES
+    from graft.registry.package import find_problem, load
 
     package = (registry or open_registry()).package(reference)
-    images = str(package.facts["problem"]).startswith("image-")
-    names, table = _images(inputs) if images else _texts(inputs)
+    modality = find_problem(package).modality
+    medium = MEDIA[modality]
+    names, table = _files(inputs, medium) if medium.in_files else _texts(inputs, medium)
     model = load(package)
-    notes = [""] * len(names) if images else _notes(names, model)
+    notes = NOTES[modality](table, model.processor) if modality in NOTES else [""] * len(names)
     return [
         _prediction(name, shares, model.labels, note)
         for name, shares, note in zip(names, model.probabilities(table).tolist(), notes, strict=True)
@@ -51,28 +54,24 @@ def _prediction(name: str, shares: list[float], labels: Sequence[str], note: str
     return Prediction(name, label, probability, dict(zip(labels, shares, strict=True)), note)
 
 
-def _images(inputs: Sequence[str]) -> tuple[list[str], pa.Table]:
-    from graft.reading import open_image
-    from graft.registry.package import image_table
-
+def _files(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:
     contents, problems = [], []
     for name in inputs:
         path = Path(name)
         if not path.is_file():
-            problems.append(f"{name!r}: {'a folder, expected an image file' if path.is_dir() else 'no such file'}")
+            expected = f"a folder, expected {medium.noun} file"
+            problems.append(f"{name!r}: {expected if path.is_dir() else 'no such file'}")
             continue
         contents.append(path.read_bytes())
         try:
-            open_image({"bytes": contents[-1], "path": name})
+            medium.open({"bytes": contents[-1], "path": name})
         except DataError as error:
             problems.append(str(error))
-    _refuse(problems, inputs, "images by the paths of their files")
-    return list(inputs), image_table(contents)
+    _refuse(problems, inputs, f"{medium.nouns} by the paths of their files")
+    return list(inputs), medium.table(contents)
 
 
-def _texts(inputs: Sequence[str]) -> tuple[list[str], pa.Table]:
-    from graft.registry.package import text_table
-
+def _texts(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:
     texts, problems = [], []
     for position, given in enumerate(inputs, start=1):
         if given.endswith(".txt") and len(given.split()) == 1:
@@ -82,7 +81,7 @@ def _texts(inputs: Sequence[str]) -> tuple[list[str], pa.Table]:
         texts += found
         problems += [problem] if problem else []
     _refuse(problems, inputs, "texts, or .txt files with one text per line")
-    return texts, text_table(texts)
+    return texts, medium.table(texts)
 
 
 def _lines(path: Path) -> tuple[list[str], str]:
@@ -100,11 +99,3 @@ def _refuse(problems: Sequence[str], inputs: Sequence[str], expected: str) -> No
         raise BadInput("nothing to predict", advice=f"Expected {expected}.")
     if problems:
         raise BadInput(f"{len(problems)} of {len(inputs)} inputs cannot be used", problems, f"Expected {expected}.")
-
-
-def _notes(texts: Sequence[str], model: Model) -> list[str]:
-    """Return for each text how much of it the model reads, where that is not all."""
-    processor: Any = model.processor
-    most = processor.model_max_length
-    counts = [len(ids) for ids in processor(list(texts), truncation=False, verbose=False)["input_ids"]]
-    return [f"cut: {most} of {count} tokens were read" if count > most else "" for count in counts]

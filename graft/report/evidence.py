@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from graft.evaluation.label_curve import LabelCurve
 from graft.evaluation.points import Point
 from graft.problems.grades import ratio
 from graft.reading.splitting import strata
+from graft.report.inputs import SHOWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from graft.problems import Problem
 
 WORST = 12
-THUMBNAIL = 160  # pixels of the longer side at the most
-SENTENCE = 400  # characters
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,9 @@ class Mistake:
     place: str
     text: str | None = None
     image: str | None = None
+    """A picture of the input, as a data URI."""
+    sound: str | None = None
+    """The input to listen to, as a data URI."""
     earned: float | None = None
     """What the answer earned of the metric, where it can be right in part."""
 
@@ -96,7 +96,7 @@ def worst_mistakes(
             predicted=labels[predicted[index]],
             probability=float(sureness[index]),
             place=_place(row),
-            **_shown(row, problem),
+            **SHOWN[problem.modality](row),
         )
         for index, row in zip(wrong, table.take(wrong).to_pylist(), strict=True)
     ]
@@ -109,32 +109,13 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
     order = np.argsort(earned, kind="stable")[:WORST]
     said = problem.tell(winner.answers[0][order], take_truths(winner.truths, order))
     return [
-        Mistake(one.expected, one.answered, None, _place(row), earned=float(own[index]), **_shown(row, problem))
+        replace(
+            Mistake(one.expected, one.answered, None, _place(row), **SHOWN[problem.modality](row)),
+            earned=float(own[index]),
+        )
         for index, one, row in zip(order, said, table.take(order).to_pylist(), strict=True)
     ]
 
 
-def _shown(row: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
-    """Return a row's input as the page shows it."""
-    if problem.modality == "image":
-        return {"image": _thumbnail(row["image"])}
-    asked = [str(row[name]) for name in problem.columns if name not in problem.truths]
-    return {"text": _shortened("\n".join(asked))}
-
-
 def _place(row: Mapping[str, Any]) -> str:
     return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= SENTENCE else f"{text[:SENTENCE]} …"
-
-
-def _thumbnail(cell: Mapping[str, Any]) -> str:
-    from graft.reading import open_image
-
-    image = open_image(dict(cell)).convert("RGB")
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    stream = io.BytesIO()
-    image.save(stream, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

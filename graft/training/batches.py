@@ -14,6 +14,9 @@ import torch
 
 from graft.problems.problem import Examples
 
+AT_ONCE = 2**20
+"""Numbers (tokens, samples) of rows that are run together without gradients: six seconds of audio at 16 kHz for ten."""
+FEWEST = 16  # rows run together at least, where there are so many: fewer are computed on other paths (see `prefix`)
 BATCHES_OF_A_BUCKET = 2  # fewer, and every epoch would put the same rows together
 
 
@@ -44,8 +47,8 @@ def choose_widths(lengths: Sequence[int], batch_size: int) -> np.ndarray:
 
 
 def group_by_length(examples: Examples, batch_size: int) -> Examples:
-    """Return texts with the widths that they are batched by; rows of one shape, such as images, as they are."""
-    if any(row.ndim != 1 for row in examples.features[:1]):
+    """Return texts with the widths that they are batched by; rows of one shape, or with widths, as they are."""
+    if examples.widths is not None or any(row.ndim != 1 for row in examples.features[:1]):
         return examples
     return replace(examples, widths=choose_widths([len(tokens) for tokens in examples.features], batch_size))
 
@@ -91,17 +94,24 @@ def batches_in_order(
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield the width (0 without widths) and the rows of batches that cover `rows` once, bucket by bucket, in order.
 
-    A last row that would be alone joins the batch before it: alone it is computed on other paths.
+    A last row that would be alone joins the batch before it: alone it is computed on other paths. Of wide rows, such as
+    long clips, fewer make a batch.
     """
     members = np.asarray(rows, dtype=np.int64)
     own = np.zeros(len(members), np.int64) if widths is None else widths[members]
     for width in np.unique(own):
         bucket = members[own == width].tolist()
-        starts = list(range(0, len(bucket), batch_size))
-        if len(starts) > 1 and len(bucket) % batch_size == 1:
+        size = count_at_once(batch_size, int(width))
+        starts = list(range(0, len(bucket), size))
+        if len(starts) > 1 and len(bucket) % size == 1:
             starts.pop()
         for start, end in zip(starts, [*starts[1:], len(bucket)], strict=True):
             yield int(width), bucket[start:end]
+
+
+def count_at_once(most: int, width: int) -> int:
+    """Return how many rows of a width run together without gradients, so that what they leave in memory stays small."""
+    return min(most, max(FEWEST, AT_ONCE // max(width, 1)))
 
 
 def generator(*seeds: int) -> torch.Generator:

@@ -15,6 +15,7 @@ import torch
 from graft.backbones import LayerGroup, layer_groups
 from graft.manifest import digest, versions
 from graft.training.activations import Activations, NoRoom, Shelf
+from graft.training.batches import FEWEST, count_at_once
 from graft.training.device import use_threads
 from graft.training.feed import Feed
 from graft.training.player import Bucket, Output, Plan
@@ -24,7 +25,6 @@ from graft.training.trees import Form
 
 log = logging.getLogger(__name__)
 RECORDED = 64  # rows run together at most
-FEWEST = 16  # rows run together at least, where there are so many: fewer are computed on other paths
 
 
 def record(
@@ -93,7 +93,7 @@ class _Recording:
 
     def _record(self, width: int, rows: list[int], first: bool) -> Bucket:
         """Run the rows of one width; the first batch also shows what there is to keep."""
-        probe = next(_cut(rows))
+        probe = next(_cut(rows, width))
         with hear(self.model, self.groups, self.boundaries[-1]) as heard:
             live = answer(self._run(probe))
         bucket = Bucket(rows, {one.call: _output(one, len(probe)) for one in heard if one.rebuild is not None})
@@ -104,7 +104,7 @@ class _Recording:
         self.shelves.append(shelves)
         for one in heard:
             self._keep(bucket, shelves, one, range(len(probe)))
-        self._fill(bucket, shelves)
+        self._fill(width, bucket, shelves)
         for shelf in shelves.values():
             shelf.seal()
         return bucket
@@ -179,9 +179,9 @@ class _Recording:
                 shelf.forget()
             shelf.put(positions, rows)
 
-    def _fill(self, bucket: Bucket, shelves: dict[tuple[Call, int], Shelf]) -> None:
+    def _fill(self, width: int, bucket: Bucket, shelves: dict[tuple[Call, int], Shelf]) -> None:
         """Run the rows that are not stored yet, each once."""
-        done = len(next(_cut(bucket.rows)))
+        done = len(next(_cut(bucket.rows, width)))
         lacking = sorted({position for shelf in shelves.values() for position in shelf.missing} - set(range(done)))
         others = [position for position in range(len(bucket.rows)) if position not in set(lacking)]
         short = max(0, min(FEWEST, len(bucket.rows)) - len(lacking)) if lacking else 0
@@ -191,7 +191,7 @@ class _Recording:
                 if (one.call, i) in shelves:
                     shelves[one.call, i].put(positions, rows)
 
-        for positions in _cut(lacking + others[:short]):
+        for positions in _cut(lacking + others[:short], width):
             with listen(self.model, {call for call, _ in shelves}, store):
                 self._run([bucket.rows[position] for position in positions])
 
@@ -217,10 +217,11 @@ class _Held:
         return self.rows[list(positions)]
 
 
-def _cut(rows: Sequence[int]) -> Iterator[list[int]]:
+def _cut(rows: Sequence[int], width: int) -> Iterator[list[int]]:
     """Yield batches of near-equal size."""
     if rows:
-        yield from (part.tolist() for part in np.array_split(np.asarray(rows), -(-len(rows) // RECORDED)))
+        count = -(-len(rows) // count_at_once(RECORDED, width))
+        yield from (part.tolist() for part in np.array_split(np.asarray(rows), count))
 
 
 def _output(one: Heard, rows: int) -> Output:

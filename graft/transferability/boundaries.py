@@ -33,8 +33,7 @@ def score_checkpoint(
     labels = np.asarray(examples.labels)
     rows = draw(labels)
     model = load_frozen(source, source_problem, problem)
-    drawn = Examples([examples.features[row] for row in rows], None)
-    frozen = extract(model, problem, drawn, processor, has_classes(source_problem))
+    frozen = extract(model, problem, examples.take(rows), processor, has_classes(source_problem))
     return score_boundaries(frozen, labels[rows])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from scipy.special import softmax
 from graft.backbones import layer_groups
 from graft.problems.problem import Examples, Problem
 from graft.training import predict
+from graft.training.batches import batches_in_order
+from graft.training.scoring import BATCH
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -40,8 +42,10 @@ def extract(model: Any, problem: Problem, examples: Examples, processor: Any, ow
     mask, over all positions.
     """
     with _recording(model) as pooled:
-        logits = predict(model, problem, Examples(examples.features, None), processor)
-    features = {name: np.concatenate(parts) for name, parts in pooled.items() if parts}
+        logits = predict(model, problem, replace(examples, labels=None), processor)
+    ran = [row for _, rows in batches_in_order(range(len(examples)), BATCH, examples.widths) for row in rows]
+    places = np.argsort(ran)  # rows of one width run together
+    features = {name: np.concatenate(parts)[places] for name, parts in pooled.items() if parts}
     return Frozen(features, softmax(logits, axis=1) if own_head else None)
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from graft.reading import Dataset
-from graft.reading.images import IMAGE
+from graft.reading.cells import FILE
 
 
 def noise(seed: int, side: int = 16) -> bytes:
@@ -17,7 +17,7 @@ def noise(seed: int, side: int = 16) -> bytes:
 
 
 def table(column: pa.Array, labels: list[int] | None, file: str) -> pa.Table:
-    columns = {"image" if column.type == IMAGE else "text": column}
+    columns = {"image" if column.type == FILE else "text": column}
     if labels is not None:
         columns["label"] = pa.array(labels, type=pa.int64())
     count = len(column)
@@ -47,7 +47,7 @@ def pictures():
         for name, contents in (("train", train), ("test", test)):
             cells = [{"bytes": content, "path": f"{place}.png"} for place, content in enumerate(contents)]
             labels = [place % 2 for place in range(len(cells))]
-            splits[name] = table(pa.array(cells, type=IMAGE), labels, f"{name}.parquet")
+            splits[name] = table(pa.array(cells, type=FILE), labels, f"{name}.parquet")
         return Dataset(splits, ("cat", "dog"), "0" * 64)
 
     return make

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from graft.checks.suites import Rule
+from graft.checks.rule import Rule
 from graft.checks.validation import validate
 from graft.errors import BadInput, GraftError
 

@@ -12,8 +12,9 @@ from graft.corruptions import FAMILIES, SEVERITIES, corrupt, open_inputs
 from graft.corruptions.images import PICTURES, reduce_picture, write_picture
 from graft.corruptions.texts import SENTENCES
 from graft.problems import PROBLEMS
-from graft.reading import open_image
-from graft.reading.images import IMAGE
+from graft.reading import MEDIA, open_image
+from graft.reading.cells import FILE
+from tests.sounds import tone, wav
 
 SENTENCE = "The quick brown fox jumps over\n a lazy Dog, then it runs back to every green hill it knows."
 
@@ -117,7 +118,7 @@ def test_a_table_is_corrupted_by_seed_and_content_alone(modality):
         first = cells(corrupt(open_inputs(table, family), name, 3, seed=0), family)
         assert first == cells(corrupt(open_inputs(table, family), name, 3, seed=0), family)
         assert first == cells(corrupt(reversed_inputs, name, 3, seed=0), family)[::-1]
-        if name not in ("blur", "contrast", "brightness", "jpeg", "pixelate"):  # these draw nothing
+        if name not in ("blur", "contrast", "brightness", "jpeg", "pixelate", "gain", "clipping"):  # no draws
             assert first != cells(corrupt(open_inputs(table, family), name, 3, seed=1), family)
 
 
@@ -144,7 +145,7 @@ def test_only_the_column_of_the_inputs_changes(modality):
     assert found[family.column] != table[family.column]
 
 
-@pytest.mark.parametrize("name", ["image-classification", "text-classification", "masked-language-modelling"])
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_a_problem_knows_its_corruptions(name):
     assert PROBLEMS[name].corruptions is FAMILIES[PROBLEMS[name].modality].members
 
@@ -225,7 +226,9 @@ def rows(modality):
     labels = pa.array([0, 1, 0, 1], pa.int64())
     if modality == "text":
         return pa.table({"text": [sentence(seed) for seed in range(4)], "label": labels})
-    return pa.table({"image": pa.array([write(picture(seed)) for seed in range(4)], IMAGE), "label": labels})
+    if modality == "audio":
+        return MEDIA["audio"].table([wav(tone(300 + 100 * seed)) for seed in range(4)]).append_column("label", labels)
+    return pa.table({"image": pa.array([write(picture(seed)) for seed in range(4)], FILE), "label": labels})
 
 
 def write(image):

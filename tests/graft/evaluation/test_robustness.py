@@ -24,7 +24,7 @@ from graft.evaluation.robustness import (
 )
 from graft.problems import PROBLEMS
 from graft.problems.grades import Grades
-from graft.reading.images import IMAGE
+from graft.reading.cells import FILE
 
 PROBLEM = PROBLEMS["image-classification"]
 DRAWS = Draws(resamples=200, confidence=0.9, seed=0)
@@ -55,7 +55,7 @@ def table():
         pixels = 60 + 120 * (row % 2) + rng.integers(-8, 9, (16, 16))
         Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
         cells.append({"bytes": stream.getvalue(), "path": None})
-    return pa.table({"image": pa.array(cells, IMAGE), "label": pa.array([row % 2 for row in range(ROWS)], pa.int64())})
+    return pa.table({"image": pa.array(cells, FILE), "label": pa.array([row % 2 for row in range(ROWS)], pa.int64())})
 
 
 @pytest.fixture

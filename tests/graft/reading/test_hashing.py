@@ -7,7 +7,7 @@ from PIL import Image
 from graft.errors import DataError
 from graft.problems import PROBLEMS
 from graft.reading import hash_image, hash_text, open_image, row_hashes
-from graft.reading.images import IMAGE
+from graft.reading.cells import FILE
 from tests.graft.reading.conftest import png
 
 
@@ -42,6 +42,6 @@ def test_every_corrupt_image_is_listed():
         {"bytes": b"", "path": "c.png"},
     ]
     with pytest.raises(DataError) as error:
-        row_hashes(pa.table({"image": pa.array(cells, type=IMAGE)}), PROBLEMS["image-classification"])
+        row_hashes(pa.table({"image": pa.array(cells, type=FILE)}), PROBLEMS["image-classification"])
     assert [problem[:6] for problem in error.value.problems] == ["a.png:", "b.png:", "c.png:"]
     assert "no known image format" in error.value.problems[0]

@@ -9,8 +9,9 @@ from PIL import Image
 
 from graft.catalog import Gates
 from graft.errors import BadInput
+from graft.reading import MEDIA
 from graft.registry import Candidate, Registry, predict, publish
-from graft.registry.package import image_table, load
+from graft.registry.package import load
 from graft.storage import MemoryStore
 from tests.graft.registry.packages import METRICS, RESNET, build_package, save_network
 
@@ -73,7 +74,7 @@ def test_no_input_at_all_is_said(words):
 def scans(tmp_path_factory):
     """A registry with a tiny ResNet that reads images."""
     folder, kind = tmp_path_factory.mktemp("scans"), "image-classification"
-    table = image_table([png(seed) for seed in range(8)]).append_column("label", pa.array([0, 1] * 4))
+    table = MEDIA["image"].table([png(seed) for seed in range(8)]).append_column("label", pa.array([0, 1] * 4))
     network = save_network(folder / "network", kind, RESNET, table)
     package = build_package(folder / "package", network, [True] * 4, problem=kind, table=table, target="scans")
     registry = Registry(MemoryStore(), folder / "cache")

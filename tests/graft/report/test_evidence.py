@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from graft.problems import PROBLEMS
-from graft.report.evidence import SENTENCE, WORST, count_confusions, worst_mistakes
+from graft.report.evidence import WORST, count_confusions, worst_mistakes
+from graft.report.inputs import SENTENCE
 from graft.report.network import draw
 
 TEXT = PROBLEMS["text-classification"]

@@ -4,11 +4,18 @@ from graft.problems.audio_classification import AudioClassification
 from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
+from graft.problems.question_answering import QuestionAnswering
 from graft.problems.text_classification import TextClassification
 
 PROBLEMS: dict[str, Problem] = {
     problem.name: problem
-    for problem in (ImageClassification(), TextClassification(), AudioClassification(), MaskedLanguageModelling())
+    for problem in (
+        ImageClassification(),
+        TextClassification(),
+        AudioClassification(),
+        QuestionAnswering(),
+        MaskedLanguageModelling(),
+    )
 }
 
 __all__ = ["PROBLEMS", "Problem"]

@@ -6,7 +6,8 @@ read names and columns from here and must start quickly, also on machines withou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -100,6 +101,13 @@ class Examples:
         return np.stack([self.features[item] for item in items])
 
 
+def _is_number(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
 @dataclass(frozen=True)
 class Said:
     """An answer in words, and what was expected."""
@@ -129,6 +137,21 @@ class Problem(Protocol):
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a new image processor, tokenizer or feature extractor, fitted on the source's training rows."""
+
+    def convert(self, name: str, values: Sequence[Any]) -> tuple[pa.Array, Mapping[int, str]]:
+        """Return a column that only this problem has, in its canonical type, and what is wrong with which value.
+
+        Numbers as float64 for most, and nothing may be missing.
+        """
+        import pyarrow as pa
+
+        faults = {row: f"{value!r} is no number" for row, value in enumerate(values) if not _is_number(value)}
+        kept = [None if row in faults else float(value) for row, value in enumerate(values)]
+        return pa.array(kept, pa.float64()), faults
+
+    def find_faults(self, table: pa.Table) -> Iterable[tuple[int, str]]:
+        """Return the rows (from 0) of a canonical table that do not agree with themselves, and why; none for most."""
+        return ()
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return the rows of a canonical table as `Examples`."""

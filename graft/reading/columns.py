@@ -14,7 +14,21 @@ PATHS = ("file_name", "filename", "filepath", "file", "path")
 NAMES = {
     "image": ("image", "img", "picture", "photo", "image_path", *PATHS),
     "audio": ("audio", "sound", "clip", "recording", "speech", "wav", "audio_path", *PATHS),
-    "text": ("text", "sentence", "review", "content", "document", "body", "comment", "tweet", "message", "utterance"),
+    "text": (
+        "text",
+        "sentence",
+        "review",
+        "content",
+        "document",
+        "body",
+        "comment",
+        "tweet",
+        "message",
+        "utterance",
+        "context",
+        "passage",
+        "paragraph",
+    ),
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
 }
 SPLIT = "split"
@@ -55,7 +69,7 @@ def find_columns(
             if canonical in given:
                 found[canonical] = _present(table, given[canonical], f"columns.{canonical}")
             else:
-                found[canonical] = finders[canonical](table, taken, set(named))
+                found[canonical] = finders.get(canonical, partial(_find_named, canonical))(table, taken, set(named))
         except NotFound as missing:
             problems.append(str(missing))
     if group is not None:
@@ -170,6 +184,14 @@ def _find_text(table: pa.Table, taken: set[str], named: set[str]) -> str:
     usual = [name for name in texts if name.lower() in NAMES["text"]]
     likely = [name for name in texts if name.lower() not in GROUPS and _holds_words(table[name])]
     return _choose(table, "text", usual or likely, _advice("text"))
+
+
+def _find_named(canonical: str, table: pa.Table, taken: set[str], named: set[str]) -> str:
+    """Return the column of a problem's own that is called so; what kind it is the problem itself knows."""
+    lowered: dict[str, str] = {name.lower(): name for name in table.column_names if name not in taken}
+    if canonical not in lowered:
+        raise NotFound(f"no column for the {canonical}; {_listing(table)}; {_advice(canonical)}")
+    return lowered[canonical]
 
 
 def _holds_words(column: pa.ChunkedArray) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ import pyarrow.parquet
 
 from graft.reading.layout import Part, medium_of
 
+_SQUAD = re.compile(r'\s*\{\s*("version"\s*:\s*"[^"]*"\s*,\s*)?"data"\s*:\s*\[')
+"""How a file in the form of SQuAD begins."""
 LISTED = 20  # rows named of one problem; the rest are counted
 
 
@@ -167,6 +170,9 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
     if text.lstrip().startswith("["):  # one array of objects
         yield from enumerate(json.loads(text), 1)
         return
+    if _SQUAD.match(text):
+        yield from enumerate(_questions(json.loads(text)), 1)
+        return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -189,6 +195,20 @@ def _load_folders(part: Part, problems: list[str]) -> Rows:
     labels = pa.array([file.parts[0] for file in inside], type=pa.string())
     names = [f"{prefix}{file.as_posix()}" for file in inside]
     return Rows(part, pa.table({medium.column: cells, "label": labels}), names, [0] * len(files))
+
+
+def _questions(squad: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each question of a file as SQuAD has it: articles of paragraphs of questions."""
+    for article in squad["data"]:
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                yield {
+                    "id": str(question.get("id", "")),
+                    "title": article.get("title", ""),
+                    "context": paragraph["context"],
+                    "question": question["question"],
+                    "answers": question.get("answers", []),
+                }
 
 
 def shorten(problems: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,10 @@ def _canonical(
     names = {id(rows): name_labels(rows, wanted["label"], problems) for rows in filled} if "label" in wanted else {}
     known = [name for part in names.values() for name in part if name is not None]
     labels = order_labels(parts, wanted["label"], known) if "label" in wanted else ()
-    tables = [_convert(rows, wanted, problems) for rows in parts]
+    tables = [_convert(rows, wanted, problem, problems) for rows in parts]
+    _refuse(data, problems)
+    for rows, table in zip(parts, tables, strict=True):
+        problems.extend(_said(rows, problem.find_faults(table)))
     _refuse(data, problems)
     if "label" in wanted:
         for place, rows in enumerate(parts):
@@ -98,21 +101,36 @@ def find_columns_of(
         raise DataError(headline, error.problems) from None
 
 
-def _convert(rows: Rows, wanted: Mapping[str, str], problems: list[str]) -> pa.Table:
+def _convert(rows: Rows, wanted: Mapping[str, str], problem: Problem, problems: list[str]) -> pa.Table:
     """Return inputs, group and provenance of one part in canonical types; labels follow when all are known."""
     columns: dict[str, pa.Array] = {}
     if not rows.table.num_rows:
         columns = {name: pa.array([], type=FILES[name].type if name in FILES else pa.string()) for name in wanted}
+        columns |= {name: problem.convert(name, [])[0] for name in wanted if name in _own(problem)}
         columns.pop("label", None)
     else:
         for canonical, column in wanted.items():
             if canonical in FILES:
                 columns[canonical] = _inputs(rows, column, FILES[canonical], problems)
+            elif canonical in _own(problem):
+                values, faults = problem.convert(canonical, rows.table[column].to_pylist())
+                problems.extend(_said(rows, ((row, f"'{column}': {fault}") for row, fault in faults.items())))
+                columns[canonical] = values
             elif canonical != "label":
                 columns[canonical] = _strings(rows, column, problems)
     columns["file"] = pa.array(rows.files, type=pa.string())
     columns["row"] = pa.array(rows.numbers, type=pa.int64())
     return pa.table(columns) if len({len(column) for column in columns.values()}) == 1 else pa.table({})
+
+
+def _own(problem: Problem) -> list[str]:
+    """Return the columns that only this problem knows: neither files, nor text, nor label."""
+    return [name for name in problem.columns if name not in {*FILES, "text", "label"}]
+
+
+def _said(rows: Rows, faults: Iterable[tuple[int, str]]) -> list[str]:
+    """Return faults of rows, by their place in a part, as one says them."""
+    return shorten([f"{rows.files[row]}, row {rows.numbers[row]}: {fault}" for row, fault in faults])
 
 
 def _strings(rows: Rows, column: str, problems: list[str]) -> pa.Array:

@@ -24,13 +24,13 @@ RANGE = 70.0  # decibels below the loudest that are drawn
 WINDOW = 0.025  # seconds, of which a spectrum is made: as speech networks have it
 
 
-def show_text(row: Mapping[str, Any]) -> dict[str, str]:
+def show_text(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the text, cut where it is long."""
     text = str(row["text"])
     return {"text": text if len(text) <= SENTENCE else f"{text[:SENTENCE]} …"}
 
 
-def show_image(row: Mapping[str, Any]) -> dict[str, str]:
+def show_image(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a small picture."""
     from graft.reading import open_image
 
@@ -41,7 +41,7 @@ def show_image(row: Mapping[str, Any]) -> dict[str, str]:
     return {"image": _uri("image/png", stream.getvalue())}
 
 
-def show_clip(row: Mapping[str, Any]) -> dict[str, str]:
+def show_clip(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a spectrogram with the waveform above it, and the beginning of the clip as 16-bit WAV, mono."""
     from graft.reading import open_clip
 
@@ -109,7 +109,7 @@ def _uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-SHOWN: Mapping[Modality, Callable[[Mapping[str, Any]], dict[str, str]]] = {
+SHOWN: Mapping[Modality, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "text": show_text,
     "image": show_image,
     "audio": show_clip,

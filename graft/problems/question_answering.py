@@ -1,0 +1,155 @@
+"""Extractive question answering: the span of a text that answers a question, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from graft.problems.problem import Batch, Examples, Modality, Problem, Said, Truths
+from graft.problems.spans import Passage, best_spans, join_spans, read_answers, windows_of
+from graft.problems.tokens import pad, train_tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    import torch
+
+    from graft.catalog import Pretraining
+    from graft.corruptions import Corruption
+    from graft.problems.grades import Grades
+
+IGNORED = -100  # the label of a window that nothing is known of
+
+
+class QuestionAnswering(Problem):
+    """A text and a question in, a span of the text out (Rajpurkar et al. 2016, SQuAD).
+
+    Long texts are read in overlapping windows. A question that has no answer is answered by the first token, as Devlin
+    et al. 2019, section 4.3, have it.
+    """
+
+    name = "question-answering"
+    modality: Modality = "text"
+    columns: tuple[str, ...] = ("text", "question", "answers")
+    truths: tuple[str, ...] = ("answers",)
+    metric = "f1"
+    higher_is_better = True
+    auto_model = "AutoModelForQuestionAnswering"
+
+    @property
+    def corruptions(self) -> Mapping[str, Corruption[Any]]:
+        """What the texts may suffer: nothing, since a changed text moves the answers in it."""
+        return {}
+
+    def convert(self, name: str, values: Sequence[Any]) -> tuple[pa.Array, Mapping[int, str]]:
+        """Return questions as strings, and answers as lists of texts with their first character's place."""
+        import pyarrow as pa
+
+        if name == "answers":
+            return read_answers(values)
+        faults = {row: "empty" for row, value in enumerate(values) if not str(value or "").strip()}
+        return pa.array([str(value or "") for value in values], pa.string()), faults
+
+    def find_faults(self, table: pa.Table) -> Iterable[tuple[int, str]]:
+        """Yield the rows of which an answer is not where it is said to be."""
+        for row, (text, answers) in enumerate(
+            zip(*(table[name].to_pylist() for name in ("text", "answers")), strict=True)
+        ):
+            for answer in answers:
+                start, words = answer["start"], answer["text"]
+                if text[start : start + len(words)] != words:
+                    found = text[start : start + len(words)]
+                    yield row, f"the answer {words!r} is not at character {start} of its text, where {found!r} is"
+
+    def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
+        """Return a tokenizer trained on the texts."""
+        return train_tokenizer(table, recipe)
+
+    def encode(self, table: pa.Table, processor: Any) -> Examples:
+        """Return windows of token ids: the question, and as much of the text as there is room for.
+
+        Labels are the first and last token of the answer, and of the window's part of the text, (windows, 4).
+        """
+        return windows_of(table, processor)
+
+    def collate(
+        self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool
+    ) -> Batch:
+        """Return `input_ids`, `attention_mask`, `token_type_ids` where the tokenizer has them, and `labels`."""
+        import numpy as np
+        import torch
+
+        batch = pad(examples, rows, processor)
+        if "token_type_ids" in processor.model_input_names:
+            ended = (batch["input_ids"] == processor.sep_token_id).cumsum(dim=1)
+            second = (ended - (batch["input_ids"] == processor.sep_token_id).long()) > 0
+            batch["token_type_ids"] = (second & batch["attention_mask"].bool()).long()
+        batch["labels"] = torch.from_numpy(np.asarray(examples.labels)[list(rows)])
+        return batch
+
+    def read(self, output: Any) -> torch.Tensor:
+        """Return the logits of starts and ends, (windows, tokens, 2)."""
+        import torch
+
+        return torch.stack([output.start_logits, output.end_logits], dim=-1)
+
+    def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Return the mean cross-entropy in nats of the first and the last token of each answer."""
+        from torch.nn.functional import cross_entropy
+
+        total = cross_entropy(
+            logits.float().transpose(1, 2).reshape(-1, logits.shape[1]), labels[:, :2].reshape(-1),
+            ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum",
+        )  # fmt: skip
+        return total / max(2 * self.weigh(labels), 1)
+
+    def weigh(self, labels: torch.Tensor) -> int:
+        """Return the number of windows whose answer is known."""
+        return int((labels[:, 0] != IGNORED).sum())
+
+    def answer(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        """Return the score of no answer and the best spans of each window, (windows, 1 + 3 x spans)."""
+        if labels is None:
+            raise ValueError("a window needs to know which of its tokens are of the text")
+        return best_spans(logits, labels)
+
+    def join(self, answers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the score of no answer and the best spans of each text, (rows, 1 + 4 x spans)."""
+        return join_spans(answers, rows)
+
+    def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
+        """Return F1 of the words of each answer, the best over the accepted ones, by SQuAD's normalisation."""
+        from graft.problems.grades import Grades
+
+        return Grades.of([score["f1"] / 100 for score in self._score(answers, truths)])
+
+    def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
+        """Return F1 and the share of exact matches."""
+        scores = list(self._score(answers, truths))
+        return {name: sum(score[name] for score in scores) / len(scores) / 100 for name in ("f1", "exact_match")}
+
+    def tell(self, answers: np.ndarray, truths: Truths) -> list[Said]:
+        """Return the accepted answers, and the one that was given."""
+        passages = _passages(truths)
+        return [
+            Said(" / ".join(dict.fromkeys(passage.accepted)) or "(no answer)", passage.words(row) or "(no answer)")
+            for row, passage in zip(answers, passages, strict=True)
+        ]
+
+    def predict(self, answers: np.ndarray, examples: Examples) -> list[dict[str, Any]]:
+        """Return for each text the answer, its score (nats above no answer) and its place in characters."""
+        return [passage.found(row) for row, passage in zip(answers, _passages(examples.truths), strict=True)]
+
+    def _score(self, answers: np.ndarray, truths: Truths) -> Iterable[dict[str, float]]:
+        from torchmetrics.functional.text import squad
+
+        for row, passage in zip(answers, _passages(truths), strict=True):
+            accepted = {"answer_start": [0] * max(len(passage.accepted), 1), "text": passage.accepted or [""]}
+            found = squad([{"id": "0", "prediction_text": passage.words(row)}], [{"id": "0", "answers": accepted}])
+            yield {name: float(value) for name, value in found.items()}
+
+
+def _passages(truths: Truths) -> list[Passage]:
+    if truths is None:
+        raise ValueError("without its text a span has no words")
+    return list(truths)

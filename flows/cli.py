@@ -93,12 +93,13 @@ def rank(target: Annotated[str, typer.Argument(help="A target of params.yaml.")]
 def predict(
     model: Reference,
     inputs: Annotated[list[str], typer.Argument(help="Image files; or texts, or a .txt file with one a line.")],
+    question: Annotated[str | None, typer.Option(help="What is asked about the texts (question-answering).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a registered model for labels and probabilities."""
+    """Ask a registered model for labels and probabilities, or for answers."""
     from flows.commands.predict import predict
 
-    predict(model, inputs, as_json)
+    predict(model, inputs, question, as_json)
 
 
 @app.command(
@@ -124,6 +125,7 @@ def new_target(
     data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
     source: Annotated[str, typer.Option(help="The source of params.yaml to start from.")],
     problem: Annotated[str | None, typer.Option(help="Where the data does not tell.")] = None,
+    labels: Annotated[int | None, typer.Option(min=2, help="Labelled rows to use, where there are no classes.")] = None,
     labels_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled rows per class to use.")] = None,
     group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="Which column is which, as label=queue; repeatable.")] = None,
@@ -131,7 +133,7 @@ def new_target(
     """Look at data, say what was inferred, and add a target."""
     from flows.commands.new import new_target
 
-    new_target(name, data, source, problem, labels_per_class, group, column or [])
+    new_target(name, data, source, problem, labels, labels_per_class, group, column or [])
 
 
 @new.command("source", epilog="Example: graft new source leaves --data ~/leaves --backbone resnet")

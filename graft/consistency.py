@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from graft.catalog import NAME, Catalog, Target, nearest
 from graft.problems import PROBLEMS
+from graft.problems.problem import has_classes
 from graft.strategies import STRATEGIES, find_strategy
 
 
@@ -26,7 +27,7 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
 
 def _counts(name: str, target: Target) -> Iterator[str]:
     """Yield the label counts that the labelled budget cannot have; one without a number is known after reading."""
-    budget = target.data.labels_per_class
+    budget = target.data.labels_per_class or target.data.labels
     over = [count for count in target.study.label_counts or () if budget is not None and count > budget]
     if over:
         yield (
@@ -67,5 +68,9 @@ def _modalities(catalog: Catalog, name: str) -> Iterator[str]:
     ours, theirs = PROBLEMS[target.problem], PROBLEMS[source.problem]
     if ours.modality != theirs.modality:
         yield f"targets.{name}: {ours.name} reads {ours.modality}, but its source reads {theirs.modality}"
-    if "label" not in ours.columns:
+    if ours.pretrains_only:
         yield f"targets.{name}.problem: {ours.name} has no labels, so it can only be a source's problem"
+    if not has_classes(ours) and target.data.labels_per_class is not None:
+        yield f"targets.{name}.data.labels_per_class: {ours.name} has no classes; `labels` is the number of rows"
+    if has_classes(ours) and target.data.labels is not None:
+        yield f"targets.{name}.data.labels: {ours.name} has classes; `labels_per_class` is the number of rows of each"

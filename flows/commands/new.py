@@ -35,6 +35,7 @@ def new_target(
     data: str,
     source: str,
     problem: str | None,
+    labels: int | None,
     labels_per_class: int | None,
     group: str | None,
     columns: Sequence[str],
@@ -47,6 +48,8 @@ def new_target(
         section = _data(path, found, group)
         if labels_per_class is not None:
             section["labels_per_class"] = labels_per_class
+        if labels is not None:
+            section["labels"] = labels
         entry = {"source": source, "problem": found.problem, "data": section, "study": {}}
         _add("targets", name, entry, path)
     _tell("target", name, path, found)

@@ -25,6 +25,7 @@ class LanguageModelling(Problem):
     truths: tuple[str, ...] = ()
     metric = "loss"
     higher_is_better = False
+    pretrains_only = True
 
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:

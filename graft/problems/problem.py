@@ -130,6 +130,8 @@ class Problem(Protocol):
     higher_is_better: bool
     auto_model: str
     """The transformers class that adds this problem's head to a backbone."""
+    pretrains_only: bool = False
+    """Whether it makes sources and no targets: what it predicts is no answer that anybody wants."""
 
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
@@ -188,6 +190,14 @@ class Problem(Protocol):
         import numpy as np
 
         return answers[np.unique(rows, return_index=True)[1]]
+
+    def predict(self, answers: np.ndarray, examples: Examples) -> list[dict[str, Any]]:
+        """Return what a model says of each row, for whoever asked: `answer`, and whatever else there is to say.
+
+        It is asked only where there are no classes.
+        """
+        said = self.tell(answers, [None] * len(answers))
+        return [{"answer": one.answered} for one in said]
 
     def tell(self, answers: np.ndarray, truths: Truths) -> list[Said]:
         """Return answers (rows, numbers) and truths in words, for whoever reads a report."""

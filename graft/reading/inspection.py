@@ -12,7 +12,8 @@ from graft.reading.columns import GROUPS, NAMES, SPLIT
 from graft.reading.formats import Rows
 from graft.reading.reader import find_columns_of, load_parts, read
 
-CLASSIFICATIONS = ("image-classification", "audio-classification", "text-classification")
+# those that need more of the data come first, so that a question is not taken for a text
+ANSWERED = ("question-answering", "image-classification", "audio-classification", "text-classification")
 UNLABELLED = "masked-language-modelling"
 UNBALANCED = 10
 
@@ -52,7 +53,7 @@ def inspect(
     if problems:
         raise DataError(f"{path}: {len(problems)} problem(s) with the data", problems)
     given = dict(columns or {})
-    names = [*CLASSIFICATIONS] if labelled else [*CLASSIFICATIONS, UNLABELLED]
+    names = [*ANSWERED] if labelled else [*ANSWERED, UNLABELLED]
     problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
     dataset = read(Data(path=str(path), columns=given, group=group), PROBLEMS[problem])
     splits = _count(parts)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from graft.problems import Problem
+    from graft.problems.problem import Examples
 
 REQUIRED = ("config.json", "graft.json", "golden.json", "model.safetensors", "predictions.parquet", "README.md")
 KINDS = (".safetensors", ".json", ".txt", ".md", ".parquet", ".png", ".wav")  # nothing that runs when it is read
@@ -46,9 +47,14 @@ class Model:
 
     def answers(self, table: pa.Table) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return what the network answers, (rows, numbers), for a canonical table of inputs."""
+        return self.answer(table)[0]
+
+    def answer(self, table: pa.Table) -> tuple[np.ndarray[Any, np.dtype[np.float32]], Examples]:
+        """Return the answers with the examples that they are about, which say what a place in one means."""
         from graft.training import predict
 
-        return predict(self.network, self.problem, self.problem.encode(table, self.processor), self.processor)
+        examples = self.problem.encode(table, self.processor)
+        return predict(self.network, self.problem, examples, self.processor), examples
 
     def probabilities(self, table: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return calibrated probabilities (rows, labels) for a canonical table of inputs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput, DataError
 from graft.registry.registry import Registry, open_registry
@@ -18,35 +18,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The likeliest label of one input; `note` says what was done to the input, if anything was."""
+    """What a model says of one input; `note` says what was done to the input, if anything was.
+
+    Of classes the likeliest one, and how likely each is; of other problems `facts`, the answer among them.
+    """
 
     input: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
+    label: str | None
+    probability: float | None
+    probabilities: dict[str, float] | None
     note: str = ""
+    facts: dict[str, Any] | None = None
 
 
-def predict(reference: str, inputs: Sequence[str], registry: Registry | None = None) -> list[Prediction]:
+def predict(
+    reference: str, inputs: Sequence[str], registry: Registry | None = None, question: str | None = None
+) -> list[Prediction]:
     """Return one prediction per input, in order; raises BadInput naming every unusable input at once.
 
     An image or a sound is given by its path. A text is given literally; an argument of one word that ends in `.txt` is
-    a file with one text per line, blank lines aside. An input longer than the model reads is cut, and noted.
+    a file with one text per line, blank lines aside. An input longer than the model reads is cut, and noted. A
+    `question` is asked about every text, where the problem is one of questions.
     """
+    import pyarrow as pa
+
+    from graft.problems.problem import has_classes
     from graft.reading import MEDIA
     from graft.registry.notes import NOTES
     from graft.registry.package import find_problem, load
 
     package = (registry or open_registry()).package(reference)
-    modality = find_problem(package).modality
+    problem = find_problem(package)
+    modality = problem.modality
     medium = MEDIA[modality]
+    asks = "question" in problem.columns
+    _check_question(problem.name, asks, question)
     names, table = _files(inputs, medium) if medium.in_files else _texts(inputs, medium)
+    if asks:
+        table = table.append_column("question", pa.array([question] * table.num_rows, pa.string()))
     model = load(package)
+    if not has_classes(problem):
+        said = problem.predict(*model.answer(table))
+        return [Prediction(name, None, None, None, facts=facts) for name, facts in zip(names, said, strict=True)]
     notes = NOTES[modality](table, model.processor) if modality in NOTES else [""] * len(names)
     return [
         _prediction(name, shares, model.labels, note)
         for name, shares, note in zip(names, model.probabilities(table).tolist(), notes, strict=True)
     ]
+
+
+def _check_question(problem: str, asks: bool, question: str | None) -> None:
+    if asks and not (question or "").strip():
+        raise BadInput("no question: this model answers questions about texts", advice='Give it: --question "Who ...?"')
+    if question is not None and not asks:
+        raise BadInput(f"--question: this model is for {problem}, which asks none", advice="Leave it out.")
 
 
 def _prediction(name: str, shares: list[float], labels: Sequence[str], note: str) -> Prediction:

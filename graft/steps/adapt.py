@@ -85,7 +85,8 @@ def _inputs(bench: Bench, dataset: Dataset, rows: Labels) -> Examples:
 def _open_memory(name: str, prepared: Prepared, dataset: Dataset, tests: Labels, source: Path) -> Memory:
     """Return the earlier searches of this target as seen from its rows of now."""
     train, keys = dataset.splits["train"], {name: [key.hex() for key in found] for name, found in dataset.keys.items()}
-    marks = zip(*(train[name].to_pylist() for name in ("label", "group") if name in train.column_names), strict=True)
+    marked = [name for name in (*prepared.bench.problem.truths, "group") if name in train.column_names]
+    marks = [tuple(row.values()) for row in train.select(marked).to_pylist()] if marked else [()] * train.num_rows
     rows = [f"{key} {mark}" for key, mark in zip(keys["train"], marks, strict=True)]
     files, folder = verify_manifest(source)["files"], settings().work / "studies" / name
     return open_memory(folder, prepared.bench, prepared.candidates, files, rows, keys["test"], tests.tolist())

@@ -159,7 +159,8 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
 def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
     """Measure what is asked of corruptions, shift sets and groups."""
     rows, test = inputs.target.evaluation.robustness_rows, inputs.test
-    found = measure_corruptions(probes, arms, test, rows, report) if rows else unmeasured(probes.draws)
+    corrupts = bool(rows and inputs.problem.corruptions)
+    found = measure_corruptions(probes, arms, test, rows, report) if corrupts else unmeasured(probes.draws)
     for name, shift in inputs.shifts.items():
         found.add(measure_shift(probes, name, shift.splits["test"]))
         report(f"shift set {name}")

@@ -1,0 +1,151 @@
+"""Every problem goes the whole way, from raw rows to a decision and an answer, on tiny networks and made data."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from graft.catalog import load
+from graft.problems import PROBLEMS
+from graft.problems.grades import Grades
+from graft.problems.image_classification import ImageClassification
+from graft.registry import open_registry, predict
+from graft.settings import settings
+from graft.steps.__main__ import STEPS, main
+from tests.conftest import BERT, RESNET
+
+STUDY = {
+    "strategies": ["linear-probe", "full"],
+    "seeds": 2,
+    "budget_steps": 4,
+    "resamples": 100,
+    "label_counts": [4, 6],
+}
+WAY = ("check-source s", "pretrain s", "check-target t", "adapt t", "evaluate t", "publish t")
+OPEN = {"verdicts": ["helps", "neutral", "hurts", "cannot-tell"], "min_gain": -1.0}
+
+
+@pytest.fixture
+def go(tmp_path, monkeypatch):
+    """Return a function that runs every step over one source and one target, and returns metrics.json."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRAFT_DEVICE", "cpu")
+    settings.cache_clear()
+
+    def run(source, target, files):
+        for name, table in files.items():
+            pq.write_table(table, tmp_path / name)
+        target = {"source": "s", "study": STUDY, "gates": OPEN, **target}
+        with (tmp_path / "params.yaml").open("w") as stream:
+            YAML(typ="safe").dump({"sources": {"s": source}, "targets": {"t": target}}, stream)
+        load()
+        for step in WAY:
+            assert main(step.split()) == 0, step
+        return json.loads((tmp_path / "reports/t/metrics.json").read_text())
+
+    return run
+
+
+def questions(count, first=0):
+    """Return passages that say who has what, a question about each, and where in it the answer is."""
+    owners, things = ("anna", "bert", "carl", "dora"), ("a red boat", "a blue kite", "the old map", "two cats")
+    rows = []
+    for number in range(first, first + count):
+        owner, thing = owners[number % 4], things[number // 4 % 4]
+        text = f"In house {number} lives {owner}, who has {thing} and no other things."
+        answer = {"text": [thing], "answer_start": [text.index(thing)]}
+        rows.append({"context": text, "question": f"What has {owner}?", "answers": answer})
+    return pa.Table.from_pylist(rows)
+
+
+def test_question_answering(go):
+    texts = pa.table({"text": questions(24)["context"]})
+    source = {
+        "problem": "masked-language-modelling", "data": {"path": "texts.parquet"},
+        "backbone": {"config": {**BERT, "max_position_embeddings": 48}},
+        "pretraining": {"epochs": 1, "max_tokens": 24, "vocabulary_size": 200},
+    }  # fmt: skip
+    target = {
+        "problem": "question-answering",
+        "data": {"path": "questions.parquet", "columns": {"text": "context"}, "labels": 8},
+    }
+    found = go(source, target, {"texts.parquet": texts, "questions.parquet": questions(20, 100)})
+    assert (found["metric"], found["further"], found["train_rows"], found["test_rows"]) == (
+        "f1",
+        ["exact_match"],
+        8,
+        12,
+    )
+    assert found["ece"] is None
+    (said,) = predict("t", ["In house 7 lives anna, who has a red boat."], question="What has anna?")
+    assert set(said.facts) == {"answer", "score", "start", "end"}
+    assert open_registry().verify("t")
+
+
+def brightness(count, first=0):
+    """Return pictures of one grey and how bright each is, from 0 to 1."""
+    rng = np.random.default_rng(first)
+    values, cells = rng.random(count), []
+    for value in values:
+        stream = io.BytesIO()
+        grain = rng.integers(-9, 10, (16, 16))
+        Image.fromarray(np.clip(255 * value + grain, 0, 255).astype(np.uint8)).save(stream, "PNG")
+        cells.append({"bytes": stream.getvalue(), "path": None})
+    return pa.table({"image": cells, "value": values})
+
+
+class Regression(ImageClassification):
+    """An exercise: how bright an image is; all that a new problem is, in one place."""
+
+    name = "image-regression"
+    columns = ("image", "value")
+    truths = ("value",)
+    metric = "mean_absolute_error"
+    higher_is_better = False
+
+    def encode(self, table, processor):
+        examples = super().encode(table, processor)
+        values = np.asarray(table["value"]) if "value" in table.column_names else None
+        return type(examples)(examples.features, values)
+
+    def collate(self, examples, rows, processor, generator, training):
+        batch = super().collate(examples, rows, processor, generator, training)
+        if "labels" in batch:
+            batch["labels"] = batch["labels"].float()
+        return batch
+
+    def loss(self, logits, labels, smoothing):
+        return ((logits[:, 0] - labels) ** 2).mean()
+
+    def grade(self, answers, truths):
+        return Grades.of(np.abs(answers[:, 0] - np.asarray(truths)))
+
+    def measure(self, answers, truths):
+        return {self.metric: self.grade(answers, truths).mean}
+
+
+def test_a_new_problem_is_one_class_and_one_line(go, monkeypatch):
+    monkeypatch.setitem(PROBLEMS, Regression.name, Regression())
+    source = {
+        "problem": Regression.name, "data": {"path": "bright.parquet"}, "backbone": {"config": RESNET},
+        "pretraining": {"epochs": 2, "image_size": 16},
+    }  # fmt: skip
+    target = {"problem": Regression.name, "data": {"path": "other.parquet", "labels": 10}}
+    found = go(source, target, {"bright.parquet": brightness(40), "other.parquet": brightness(30, 1)})
+    assert found["metric"] == "mean_absolute_error"
+    assert found["gain"] == pytest.approx(found["scratch"] - found["transfer"])
+    assert found["forgetting"] == pytest.approx(found["source_after"] - found["source_before"])
+    picture = brightness(1, 2)["image"][0].as_py()["bytes"]
+    (Path("bright.png")).write_bytes(picture)
+    (said,) = predict("t", ["bright.png"])
+    assert float(said.facts["answer"].split(",")[0]) + 1 >= 0
+
+
+def test_the_way_has_every_step():
+    assert {step.split()[0] for step in WAY} == set(STEPS)

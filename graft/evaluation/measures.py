@@ -79,9 +79,7 @@ def summarise(
         "scores": study.get("scores", {}),
         "score_taus": known_taus(study),
         "trials": sum(candidate["trials"] for candidate in study["candidates"]),
-        **{
-            key: study[key] for key in ("seconds", "labels_per_class", "labels_given", "train_rows", "dataset", "seeds")
-        },
+        **{key: study[key] for key in ("seconds", "labels_per_class", "train_rows", "dataset", "seeds")},
         "flops": study.get("flops"),
         "price_per_hour": study.get("price_per_hour"),
         "money": money_of(study["seconds"], study.get("price_per_hour")),

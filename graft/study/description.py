@@ -29,7 +29,6 @@ def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, re
         "higher_is_better": problem.higher_is_better,
         "labels": list(dataset.labels),
         "labels_per_class": target.data.labels_per_class,
-        "labels_given": target.data.labels,
         "train_rows": len(train),
         "test_rows": len(dataset.splits["test"]),
         "dataset": dataset.fingerprint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.problem import Batch, Examples, Modality, Problem, Said, Truths
@@ -142,18 +143,21 @@ class QuestionAnswering(Problem):
 
 
 def _score(answers: np.ndarray, truths: Truths) -> Iterator[dict[str, float]]:
-    """Yield F1 and exact match of each row, the best over its accepted answers.
+    """Yield F1 and exact match of each row, the best over its accepted answers."""
+    for row, passage in zip(answers, _passages(truths), strict=True):
+        f1, exact = zip(*(_compare(passage.words(row), one) for one in passage.accepted or [""]), strict=True)
+        yield {"f1": max(f1), "exact_match": max(exact)}
+
+
+@lru_cache(maxsize=100_000)  # the models of a study say the same of most rows
+def _compare(said: str, accepted: str) -> tuple[float, float]:
+    """Return F1 and exact match of an answer and an accepted one.
 
     The parts of torchmetrics' `squad`, whose whole takes milliseconds to check the form of an answer.
     """
     from torchmetrics.functional.text.squad import _compute_exact_match_score, _compute_f1_score
 
-    for row, passage in zip(answers, _passages(truths), strict=True):
-        said, accepted = passage.words(row), passage.accepted or [""]
-        yield {
-            "f1": max(float(_compute_f1_score(said, one)) for one in accepted),
-            "exact_match": max(float(_compute_exact_match_score(said, one)) for one in accepted),
-        }
+    return float(_compute_f1_score(said, accepted)), float(_compute_exact_match_score(said, accepted))
 
 
 def _passages(truths: Truths) -> list[Passage]:

@@ -114,6 +114,15 @@ def count_at_once(most: int, width: int) -> int:
     return min(most, max(FEWEST, AT_ONCE // max(width, 1)))
 
 
+def paired(rows: Sequence[int], widths: np.ndarray | None) -> list[int]:
+    """Return the rows as they run: a lone row of a bucket twice, which changes no mean.
+
+    Alone it would be computed on other paths (a convolution over one clip does not have the bits of one over two), and
+    a cached run would not be the uncached one.
+    """
+    return [*rows, *rows] if len(rows) == 1 and widths is not None else list(rows)
+
+
 def generator(*seeds: int) -> torch.Generator:
     """Return a generator seeded by several numbers; the same on every machine."""
     mixed = 0

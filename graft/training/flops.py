@@ -22,7 +22,7 @@ from graft.backbones import Freeze
 from graft.problems.problem import Examples, Problem
 from graft.strategies.strategy import Leg, count_frozen
 from graft.training import adapters
-from graft.training.batches import generator, rows_of_step
+from graft.training.batches import generator, paired, rows_of_step
 from graft.training.device import make_accelerator
 from graft.training.loop import Job
 from graft.training.player import Player
@@ -86,7 +86,7 @@ class Meter:
 
         for step in range(steps):
             rows = rows_of_step(step, len(job.train), job.recipe.batch_size, job.seed, job.train.widths)
-            trained[kind(leg_of(step), _width(job.train, rows[0]))] += len(rows)
+            trained[kind(leg_of(step), _width(job.train, rows[0]))] += len(paired(rows, job.train.widths))
         for width, rows_held in _widths(job.validation):
             for step in measured:
                 scored[kind(leg_of(step - 1), width)] += rows_held

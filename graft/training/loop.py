@@ -25,7 +25,7 @@ from graft.problems.problem import Examples, Problem
 from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training import adapters
-from graft.training.batches import generator, rows_of_step
+from graft.training.batches import generator, paired, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
 from graft.training.device import make_accelerator, use_threads
 from graft.training.player import Player
@@ -175,6 +175,7 @@ class Run:
     def _step(self) -> float:
         job = self.job
         rows = rows_of_step(self.step, len(job.train), job.recipe.batch_size, job.seed, job.train.widths)
+        rows = paired(rows, job.train.widths)
         batch = job.problem.collate(job.train, rows, job.processor, generator(job.seed, self.step), training=True)
         batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
         labels = batch.pop("labels")

@@ -15,7 +15,7 @@ import torch
 from graft.backbones import LayerGroup, layer_groups
 from graft.manifest import digest, versions
 from graft.training.activations import Activations, NoRoom, Shelf
-from graft.training.batches import FEWEST, count_at_once
+from graft.training.batches import FEWEST, count_at_once, paired
 from graft.training.device import use_threads
 from graft.training.feed import Feed
 from graft.training.player import Bucket, Output, Plan
@@ -89,7 +89,7 @@ class _Recording:
     def _rows_by_width(self) -> Iterator[tuple[int, list[int]]]:
         widths = np.zeros(len(self.feed), np.int64) if self.feed.widths is None else self.feed.widths
         for width in np.unique(widths):
-            yield int(width), np.flatnonzero(widths == width).tolist()
+            yield int(width), paired(np.flatnonzero(widths == width).tolist(), self.feed.widths)
 
     def _record(self, width: int, rows: list[int], first: bool) -> Bucket:
         """Run the rows of one width; the first batch also shows what there is to keep."""

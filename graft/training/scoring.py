@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from graft.problems.problem import Examples, Problem
-from graft.training.batches import batches_in_order, generator
+from graft.training.batches import batches_in_order, generator, paired
 from graft.training.device import use_threads
 from graft.training.player import Player
 
@@ -55,11 +55,13 @@ def _forward(
     model.eval()
     try:
         for _, rows in batches_in_order(range(len(examples)), BATCH, examples.widths):
-            batch = problem.collate(examples, rows, processor, generator(rows[0]), training=False)
+            run = paired(rows, examples.widths)
+            batch = problem.collate(examples, run, processor, generator(rows[0]), training=False)
             labels = batch.pop("labels", None)
             if player is not None:
-                player(examples.numbers(rows))
+                player(examples.numbers(run))
             logits = problem.read(model(**{name: value.to(device) for name, value in batch.items()})).float().cpu()
+            logits, labels = logits[: len(rows)], None if labels is None else labels[: len(rows)]
             loss, count = (0.0, 0) if labels is None else (problem.loss(logits, labels, 0.0), problem.weigh(labels))
             yield rows, problem.answer(logits, labels).numpy(), float(loss), count
     finally:

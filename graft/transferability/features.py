@@ -43,9 +43,13 @@ def extract(model: Any, problem: Problem, examples: Examples, processor: Any, ow
     """
     with _recording(model) as pooled:
         logits = predict(model, problem, replace(examples, labels=None), processor)
-    ran = [row for _, rows in batches_in_order(range(len(examples)), BATCH, examples.widths) for row in rows]
-    places = np.argsort(ran)  # rows of one width run together
-    features = {name: np.concatenate(parts)[places] for name, parts in pooled.items() if parts}
+    ran = [rows for _, rows in batches_in_order(range(len(examples)), BATCH, examples.widths)]
+    places = np.argsort(np.concatenate(ran))  # rows of one width run together, and a lone one twice
+    features = {
+        name: np.concatenate([part[: len(rows)] for part, rows in zip(parts, ran, strict=True)])[places]
+        for name, parts in pooled.items()
+        if parts
+    }
     return Frozen(features, softmax(logits, axis=1) if own_head else None)
 
 

@@ -32,6 +32,31 @@ BERT = {
     "max_position_embeddings": 16,
     "vocab_size": 60,
 }
+SPEECH = {
+    "model_type": "wav2vec2",
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "conv_dim": [8, 8],
+    "conv_kernel": [20, 8],
+    "conv_stride": [10, 8],
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "classifier_proj_size": 8,
+}
+AST = {
+    "model_type": "audio-spectrogram-transformer",
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+    "num_mel_bins": 16,
+    "max_length": 24,
+    "patch_size": 8,
+    "frequency_stride": 8,
+    "time_stride": 8,
+}
 
 
 @pytest.fixture(autouse=True)

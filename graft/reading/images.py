@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L")  # more than 8 bits a channel: converting would lose them
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
+
+
+def begins_as_image(content: bytes) -> bool:
+    """Say whether bytes begin as an image file of a usual format does."""
+    return content.startswith(BEGINNINGS) or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
 
 
 def open_image(cell: Mapping[str, Any] | None) -> Image:

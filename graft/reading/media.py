@@ -42,7 +42,7 @@ class Medium:
     encoded: str = ""
     """The suffix of such a file."""
     begins: Callable[[bytes], bool] | None = None
-    """Whether bytes begin as such a file does; None where everything that nobody else claims may be one."""
+    """Whether bytes begin as a file of a usual format does."""
 
     @property
     def in_files(self) -> bool:
@@ -86,6 +86,7 @@ MEDIA: Mapping[Modality, Medium] = {
         suffixes=images.SUFFIXES,
         encode=images.encode_image,
         encoded=".png",
+        begins=images.begins_as_image,
     ),
     "audio": Medium(
         column="audio",

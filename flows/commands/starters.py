@@ -50,7 +50,7 @@ STARTERS: dict[str, Starter] = {
         {
             "model_type": "wav2vec2",
             "hidden_size": 64,
-            "num_hidden_layers": 3,
+            "num_hidden_layers": 2,
             "num_attention_heads": 4,
             "intermediate_size": 128,
             "conv_dim": [32, 64, 64, 64, 64],
@@ -59,9 +59,8 @@ STARTERS: dict[str, Starter] = {
             "num_conv_pos_embeddings": 16,
             "num_conv_pos_embedding_groups": 4,
             "classifier_proj_size": 64,
-            "do_stable_layer_norm": True,
         },
-        {"epochs": 30, "learning_rate": 2e-3, "batch_size": 16, "patience": 8},
+        {"epochs": 25, "learning_rate": 2e-3, "batch_size": 16, "patience": 8},
     ),
     "ast": Starter(
         "audio",

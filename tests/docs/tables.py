@@ -3,6 +3,7 @@
 import inspect
 import re
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
@@ -20,7 +21,7 @@ from graft.strategies import STRATEGIES
 from graft.transferability import SCORES
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 MARKED = re.compile(r"<!-- table: ([\w-]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 SECTIONS = ("Source", "Target", "Data", "Checks", "Backbone", "Pretraining", "Study", "Evaluation", "Shift", "Gates")
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", dict: "mapping"}
@@ -127,11 +128,15 @@ def problems() -> str:
 def expectations() -> str:
     """Return what is expected of rows and datasets, with the default thresholds."""
     seen: dict[str, tuple[str, ...]] = {}
-    for modality in ("image", "text"):
-        everything = _Everything()
-        for rule in rules(modality, Checks(), everything, everything):
-            both = "both" if rule.name in seen else modality
-            seen[rule.name] = (f"`{rule.name}`", rule.title, both, rule.severity, rule.threshold)
+    everything = _Everything()
+    suites = {modality: rules(modality, Checks(), everything, everything) for modality in FAMILIES}
+    named = Counter(rule.name for suite in suites.values() for rule in suite)
+    for modality, suite in suites.items():
+        for rule in suite:
+            everywhere = named[rule.name] == len(suites)
+            key = rule.name if everywhere else f"{modality} {rule.name}"
+            inputs = "any" if everywhere else modality
+            seen[key] = (f"`{rule.name}`", rule.title, inputs, rule.severity, rule.threshold)
     rows = sorted(seen.values(), key=lambda row: (row[3], row[2]))
     return table(("name", "expected", "input", "severity", "default"), rows)
 

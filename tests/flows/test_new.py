@@ -1,8 +1,12 @@
 import pytest
 
 from flows.commands.new import new_source, new_target
-from graft.catalog import load
+from flows.commands.starters import STARTERS
+from graft.backbones import build, layer_groups
+from graft.catalog import Pretraining, load
 from graft.errors import BadInput, CatalogError, DataError
+from graft.problems import PROBLEMS
+from tests.sounds import tone, wav
 
 
 @pytest.fixture
@@ -106,3 +110,31 @@ def test_an_entry_goes_into_an_empty_section_too(checkout, sentences):
     (checkout / "params.yaml").write_text("sources: {}\ntargets: {}\n")
     new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None, [])
     assert list(load().sources) == ["letters"]
+
+
+def test_a_folder_of_clips_gets_a_small_wav2vec_and_a_recipe(checkout, tmp_path, capsys):
+    for number in range(8):
+        path = tmp_path / "clips" / ("yes", "no")[number % 2] / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav(tone(200 + 30 * number)))
+    new_source("spoken", str(tmp_path / "clips"), None, None, None, None, None, [])
+    entry = load().source("spoken")
+    assert (entry.problem, entry.data.path) == ("audio-classification", "data/spoken")
+    assert entry.backbone.config["model_type"] == "wav2vec2"
+    assert entry.pretraining.epochs == STARTERS["wav2vec2"].pretraining["epochs"]
+    assert "audio-classification" in capsys.readouterr().out
+    before = (checkout / "params.yaml").read_text()
+    with pytest.raises(BadInput, match="resnet: reads image, the data are audio; expected wav2vec2 or ast"):
+        new_source("other", str(tmp_path / "clips"), "resnet", None, None, None, None, [])
+    assert (checkout / "params.yaml").read_text() == before
+    assert not (checkout / "data" / "other").exists()
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_a_starter_is_a_network_of_several_layer_groups(name):
+    starter = STARTERS[name]
+    problem = next(one for one in PROBLEMS.values() if one.modality == starter.modality and "label" in one.columns)
+    groups = layer_groups(build(problem, starter.config, ("a", "b"), seed=0))
+    assert len(groups) >= 4
+    assert sum(group.parameters for group in groups) < 10**6
+    Pretraining.model_validate(starter.pretraining)

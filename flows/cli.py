@@ -92,7 +92,9 @@ def rank(target: Annotated[str, typer.Argument(help="A target of params.yaml.")]
 @app.command(epilog='Examples: graft predict digits@champion scan.png and graft predict pydocs "Open a file." --json')
 def predict(
     model: Reference,
-    inputs: Annotated[list[str], typer.Argument(help="Image files; or texts, or a .txt file with one a line.")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="Image or sound files; or texts, or a .txt file with one a line.")
+    ],
     question: Annotated[str | None, typer.Option(help="What is asked about the texts (question-answering).")] = None,
     as_json: Json = False,
 ) -> None:

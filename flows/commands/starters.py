@@ -71,7 +71,7 @@ STARTERS: dict[str, Starter] = {
             "num_attention_heads": 4,
             "intermediate_size": 128,
             "num_mel_bins": 64,
-            "max_length": 100,
+            "max_length": 200,
         },
         {"epochs": 40, "learning_rate": 1e-3, "batch_size": 16, "patience": 10},
     ),

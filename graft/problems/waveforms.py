@@ -22,6 +22,8 @@ MOST_HERTZ = 16_000
 """Speech has little above 8 kHz, and published networks are trained at this rate."""
 SHORTEST = 400
 """Samples: one window of the log-mel extractors, and what wav2vec 2.0 needs for one frame."""
+HOP = 160
+"""Samples between two frames of the log-mel extractors."""
 FITTED = 500
 """Rows that the mean and deviation of spectrograms are taken from."""
 
@@ -92,7 +94,9 @@ def pad_clips(examples: Examples, rows: Sequence[int], extractor: Any) -> Batch:
 
 def kept_seconds(extractor: Any) -> float:
     """Return how many seconds of a clip an extractor's network reads."""
-    return float(getattr(extractor, "clip_seconds", MOST_SECONDS))
+    most = float(getattr(extractor, "clip_seconds", MOST_SECONDS))
+    frames = getattr(extractor, "max_length", None)  # of a spectrogram, which is cut there too
+    return most if frames is None else min(most, ((frames - 1) * HOP + SHORTEST) / extractor.sampling_rate)
 
 
 def _samples(clip: Any, extractor: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from graft.backbones import build, load, load_processor, save
 from graft.catalog import Pretraining
 from graft.errors import DataError
 from graft.problems import PROBLEMS
-from graft.problems.waveforms import SECONDS, SHORTEST
+from graft.problems.waveforms import SECONDS, SHORTEST, kept_seconds
 from graft.reading import MEDIA
 from graft.training import predict
 from graft.training.batches import generator, group_by_length
@@ -104,6 +104,11 @@ def test_spectrograms_are_normalised_by_the_training_rows():
     assert abs(values.mean()) < 1e-3
     assert values.std() == pytest.approx(0.5, abs=1e-3)  # as the paper has it
     assert AUDIO.collate(frames, [1, 3], processor, generator(0), True)["input_values"].shape == (2, *values.shape[1:])
+
+
+def test_a_spectrogram_of_few_frames_is_all_that_is_read():
+    assert kept_seconds(made(SPEECH, clip_seconds=7)) == 7
+    assert kept_seconds(made(AST)) == pytest.approx((23 * 160 + 400) / RATE)
 
 
 def test_what_is_random_and_no_checkpoint_holds_is_off(tmp_path):

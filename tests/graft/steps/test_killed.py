@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.conftest import BERT, RESNET
+from tests.conftest import BERT, RESNET, SPEECH
+from tests.sounds import tone, wav
 
 PARAMS = f"""
 sources:
@@ -32,6 +33,11 @@ sources:
     data: {{path: data/words.csv}}
     backbone: {{config: {json.dumps({key: value for key, value in BERT.items() if key != "vocab_size"})}}}
     pretraining: {{epochs: 15, patience: 15, batch_size: 8, max_tokens: 16, vocabulary_size: 150}}
+  clips:
+    problem: audio-classification
+    data: {{path: data/clips}}
+    backbone: {{config: {json.dumps(SPEECH)}}}
+    pretraining: {{epochs: 15, patience: 15, batch_size: 8}}
 targets:
   t:
     source: s
@@ -41,7 +47,7 @@ targets:
 """
 
 
-PROCESSORS = {"s": "preprocessor_config.json", "words": "tokenizer.json"}
+PROCESSORS = {"s": "preprocessor_config.json", "words": "tokenizer.json", "clips": "preprocessor_config.json"}
 
 
 @pytest.fixture
@@ -57,6 +63,10 @@ def project(tmp_path):
     letters = rng.integers(97, 123, (80, 6, 5))  # of words at random many pairs are equally common
     texts = [" ".join("".join(map(chr, word)) for word in text) for text in letters]
     (folder / "data" / "words.csv").write_text("\n".join(["text", *texts]) + "\n")
+    for number in range(60):
+        path = folder / "data" / "clips" / f"class-{number % 2}" / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav(tone(300 + 400 * (number % 2), 0.1 + 0.05 * (number % 5), seed=number)))
     (folder / "params.yaml").write_text(PARAMS)
     return folder
 
@@ -111,7 +121,10 @@ def forgetting(folder):
         return [float(row["forgetting"]) for row in csv.DictReader(stream) if row["role"] == "candidate"]
 
 
-@pytest.mark.parametrize(("name", "number"), [("s", signal.SIGKILL), ("s", signal.SIGTERM), ("words", signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("s", signal.SIGKILL), ("s", signal.SIGTERM), ("words", signal.SIGKILL), ("clips", signal.SIGKILL)],
+)
 def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name, number):
     unbroken = project.with_name("unbroken")
     shutil.copytree(project, unbroken)

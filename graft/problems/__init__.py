@@ -4,9 +4,11 @@ from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
 from graft.problems.text_classification import TextClassification
+from graft.problems.text_generation import TextGeneration
 
 PROBLEMS: dict[str, Problem] = {
-    problem.name: problem for problem in (ImageClassification(), TextClassification(), MaskedLanguageModelling())
+    problem.name: problem
+    for problem in (ImageClassification(), TextClassification(), MaskedLanguageModelling(), TextGeneration())
 }
 
 __all__ = ["PROBLEMS", "Problem"]

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Batch, Examples, Modality, corruptions_of
-from graft.problems.tokens import encode_texts, pad, train_tokenizer
+from graft.problems.language_modelling import IGNORED, LanguageModelling
+from graft.problems.problem import Batch, Examples
+from graft.problems.tokens import encode_texts, pad
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     import torch
 
-    from graft.catalog import Pretraining
-    from graft.corruptions import Corruption
-
-IGNORED = -100  # the label of a token that is not predicted, as transformers has it
 MASK_SHARE = 0.15
 
 
-class MaskedLanguageModelling:
-    """Texts in, their hidden tokens out; pretrains a text backbone without labels."""
+class MaskedLanguageModelling(LanguageModelling):
+    """Texts in, their hidden tokens out; pretrains a text encoder without labels."""
 
     name = "masked-language-modelling"
-    modality: Modality = "text"
-    columns: tuple[str, ...] = ("text",)
-    metric = "loss"
-    higher_is_better = False
     auto_model = "AutoModelForMaskedLM"
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the texts may suffer, by name."""
-        return corruptions_of(self.modality)
-
-    def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
-        """Return a WordPiece tokenizer trained on the texts."""
-        return train_tokenizer(table, recipe)
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return token ids, cut at the tokenizer's maximal length; there are no labels."""
@@ -60,24 +43,3 @@ class MaskedLanguageModelling:
         ids = torch.where(hidden & (kind < 0.8), processor.mask_token_id, ids)
         batch["input_ids"] = torch.where(hidden & (kind >= 0.9), other, ids)
         return batch
-
-    def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
-        """Return the mean cross-entropy of the hidden tokens in nats; 0 for a batch that hides none."""
-        from torch.nn.functional import cross_entropy
-
-        total = cross_entropy(
-            logits.flatten(0, 1).float(),
-            labels.flatten(),
-            ignore_index=IGNORED,
-            label_smoothing=smoothing,
-            reduction="sum",
-        )
-        return total / max(self.weigh(labels), 1)
-
-    def weigh(self, labels: torch.Tensor) -> int:
-        """Return the number of hidden tokens."""
-        return int((labels != IGNORED).sum())
-
-    def measure(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """Return nothing: the loss is this problem's metric."""
-        return {}

@@ -37,6 +37,8 @@ class Examples:
     """Number of tokens that each row is padded to (rows,), in whatever batch; None pads to the longest of a batch."""
     origin: np.ndarray | None = None
     """Number of each row in the examples that these were taken from (rows,); None where they are all of them."""
+    bytes: int | None = None
+    """Bytes of all the texts, where every token of them is predicted once: what a loss per byte is taken over."""
 
     def __len__(self) -> int:
         return len(self.features)

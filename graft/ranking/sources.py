@@ -73,7 +73,7 @@ def score_source(source: str, problem: Problem, train: pa.Table) -> Scored:
     rows = train.take(draw(np.asarray(train["label"])))
     frozen = extract(model, problem, problem.encode(rows, processor), processor, has_classes(origin))
     boundaries = score_boundaries(frozen, np.asarray(rows["label"]))
-    return Scored(source, boundaries, _distance(folder, origin, problem, model, processor, frozen.boundaries))
+    return Scored(source, boundaries, _distance(folder, problem, model, processor, frozen.boundaries))
 
 
 def _way_to(source: str, catalog: Catalog) -> str:
@@ -82,7 +82,7 @@ def _way_to(source: str, catalog: Catalog) -> str:
 
 
 def _distance(
-    folder: Path, origin: Problem, problem: Problem, model: Any, processor: Any, frozen: Mapping[str, Any]
+    folder: Path, problem: Problem, model: Any, processor: Any, frozen: Mapping[str, Any]
 ) -> Value:
     """Return the distance from the source's kept test rows, evenly drawn, to the target's rows."""
     import pyarrow.parquet as pq
@@ -93,6 +93,7 @@ def _distance(
 
     table = pq.read_table(folder / "test.parquet")
     places = np.unique(np.linspace(0, len(table) - 1, min(MOST_ROWS, len(table))).astype(np.int64))
-    examples = Examples(origin.encode(table.take(places), processor).features, None)
+    # as the target's problem reads rows: a language model's own reading is blocks of several, or parts of one
+    examples = Examples(problem.encode(table.take(places), processor).features, None)
     there = extract(model, problem, examples, processor, own_head=False)
     return a_distance(there.boundaries[there.last], frozen[there.last])

@@ -1,5 +1,6 @@
 """A trained model on rows it does not learn from: logits and metrics, deterministic."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from graft.training.device import use_threads
 from graft.training.player import Player
 
 BATCH = 256
+MOST_LOGITS = 2**28  # of a batch, 1 GiB: a language model gives one for each token and each entry of its vocabulary
 
 
 def predict(model: Any, problem: Problem, examples: Examples, processor: Any) -> np.ndarray:
@@ -32,6 +34,9 @@ def evaluate(
 ) -> tuple[dict[str, float], np.ndarray]:
     """Return the metrics and the logits; the logits are empty where the loss is the metric.
 
+    Where the examples know how many bytes their tokens stand for, `perplexity` (of a token) and `bits_per_byte` (Gao et
+    al. 2020, section 3.1) are among the metrics: the second compares language models of different tokenizers.
+
     `player` answers for the frozen groups of a model in replay (see `Prefix.replay`).
     """
     collected, total, weight = [], 0.0, 0
@@ -41,6 +46,8 @@ def evaluate(
             collected.append((rows, logits))
     kept = _in_row_order(collected) if collected else np.empty((0, 0), np.float32)
     metrics = {} if examples.labels is None else problem.measure(kept, examples.labels)
+    if examples.bytes:
+        metrics |= {"perplexity": math.exp(total / max(weight, 1)), "bits_per_byte": total / math.log(2) / examples.bytes}
     return {"loss": total / max(weight, 1), **metrics}, kept
 
 
@@ -55,7 +62,8 @@ def _forward(
     device = next(model.parameters()).device
     model.eval()
     try:
-        for _, rows in batches_in_order(range(len(examples)), BATCH, examples.widths):
+        most = _most_rows(model, problem, examples)
+        for _, rows in batches_in_order(range(len(examples)), most, examples.widths):
             batch = problem.collate(examples, rows, processor, generator(rows[0]), training=False)
             labels = batch.pop("labels", None)
             if player is not None:
@@ -67,6 +75,14 @@ def _forward(
         if was_training:  # frozen parts were in evaluation mode and must stay there
             for name, module in model.named_modules():
                 module.training = modes[name]
+
+
+def _most_rows(model: Any, problem: Problem, examples: Examples) -> int:
+    """Return how many rows are computed together at the most: fewer where every token has logits of its own."""
+    if problem.metric != "loss" or not len(examples):
+        return BATCH
+    longest = max(len(tokens) for tokens in examples.features)
+    return max(1, min(BATCH, MOST_LOGITS // (longest * int(getattr(model.config, "vocab_size", 1)))))
 
 
 def _in_row_order(parts: list[tuple[list[int], np.ndarray]]) -> np.ndarray:

@@ -19,7 +19,9 @@ from graft.catalog import NAME, Catalog, load, nearest
 from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
 from graft.problems import PROBLEMS
+from graft.problems.networks import find_misfit
 from graft.reading import Inspection, fetch_hub, inspect
+from graft.reading.inspection import UNLABELLED
 from graft.settings import settings
 from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
@@ -44,7 +46,10 @@ BACKBONES: dict[str, dict[str, Any]] = {
         "intermediate_size": 192,
         "max_position_embeddings": 64,
     },
+    "gpt2": {"model_type": "gpt2", "n_embd": 128, "n_layer": 4, "n_head": 4, "n_positions": 128},
 }
+SUITED: dict[str, tuple[str, ...]] = {"image": ("resnet",), "text": ("bert", "gpt2")}
+"""Networks for each kind of input; the first whose head makes sense for the problem is taken."""
 
 
 def new_target(
@@ -85,12 +90,19 @@ def new_source(
         raise BadInput("give one of --backbone, --checkpoint and --hub, not several")
     _ready("sources", name)
     with brought(name, data) as path:
-        found = inspect(path, _known(problem), _columns(columns), group)
+        found = inspect(path, _known(problem), _columns(columns), group, unlabelled=_pretrained_by(backbone))
         network = _backbone(found.problem, backbone, checkpoint, hub)
         entry = {"problem": found.problem, "data": _data(path, found, group), "backbone": network}
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
+
+
+def _pretrained_by(backbone: str | None) -> str:
+    """Return what unlabelled text teaches a network: an encoder its hidden tokens, a decoder the next ones."""
+    problems = [PROBLEMS[name] for name in UNLABELLED]
+    config = BACKBONES.get(backbone or "bert", BACKBONES["bert"])
+    return next((one.name for one in problems if not find_misfit(one.auto_model, config)), UNLABELLED[0])
 
 
 def _known(problem: str | None) -> str | None:
@@ -158,11 +170,10 @@ def _backbone(problem: str, backbone: str | None, checkpoint: Path | None, hub: 
         return {"checkpoint": checkpoint.as_posix()}
     if hub is not None:
         return {"hub": hub}
-    kind = backbone or {"image": "resnet", "text": "bert"}[PROBLEMS[problem].modality]
+    head, suited = PROBLEMS[problem].auto_model, SUITED[PROBLEMS[problem].modality]
+    kind = backbone or next(name for name in suited if not find_misfit(head, BACKBONES[name]))
     if kind not in BACKBONES:
-        raise BadInput(
-            f"--backbone {kind}: expected {' or '.join(BACKBONES)}", advice="Or edit params.yaml afterwards."
-        )
+        raise BadInput(f"--backbone {kind}: expected {', '.join(BACKBONES)}", advice="Or edit params.yaml afterwards.")
     return {"config": BACKBONES[kind]}
 
 

@@ -81,9 +81,7 @@ def _way_to(source: str, catalog: Catalog) -> str:
     return " or ".join([f"dvc repro pretrain@{source}", *(f"graft run {name}" for name in targets[:1])])
 
 
-def _distance(
-    folder: Path, problem: Problem, model: Any, processor: Any, frozen: Mapping[str, Any]
-) -> Value:
+def _distance(folder: Path, problem: Problem, model: Any, processor: Any, frozen: Mapping[str, Any]) -> Value:
     """Return the distance from the source's kept test rows, evenly drawn, to the target's rows."""
     import pyarrow.parquet as pq
 

@@ -47,7 +47,8 @@ def evaluate(
     kept = _in_row_order(collected) if collected else np.empty((0, 0), np.float32)
     metrics = {} if examples.labels is None else problem.measure(kept, examples.labels)
     if examples.bytes:
-        metrics |= {"perplexity": math.exp(total / max(weight, 1)), "bits_per_byte": total / math.log(2) / examples.bytes}
+        bits = total / math.log(2)
+        metrics |= {"perplexity": math.exp(total / max(weight, 1)), "bits_per_byte": bits / examples.bytes}
     return {"loss": total / max(weight, 1), **metrics}, kept
 
 

@@ -9,19 +9,75 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 ENCODERS = frozenset(
-    """
-    albert bart bert big_bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm esmc
-    eurobert flaubert fnet funnel gte ibert jina_embeddings_v3 layoutlm longformer luke mbart megatron-bert mobilebert
-    modernbert modernvbert mpnet mra mvp neomme nomic_bert nystromformer perceiver reformer rembert roberta
-    roberta-prelayernorm roc_bert roformer squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl xmod
-    yoso
-    """.split()
+    {
+        "albert",
+        "bart",
+        "bert",
+        "big_bird",
+        "camembert",
+        "convbert",
+        "data2vec-text",
+        "deberta",
+        "deberta-v2",
+        "distilbert",
+        "electra",
+        "ernie",
+        "esm",
+        "esmc",
+        "eurobert",
+        "flaubert",
+        "fnet",
+        "funnel",
+        "gte",
+        "ibert",
+        "jina_embeddings_v3",
+        "layoutlm",
+        "longformer",
+        "luke",
+        "mbart",
+        "megatron-bert",
+        "mobilebert",
+        "modernbert",
+        "modernvbert",
+        "mpnet",
+        "mra",
+        "mvp",
+        "neomme",
+        "nomic_bert",
+        "nystromformer",
+        "perceiver",
+        "reformer",
+        "rembert",
+        "roberta",
+        "roberta-prelayernorm",
+        "roc_bert",
+        "roformer",
+        "squeezebert",
+        "tapas",
+        "ultrabert",
+        "ultravbert",
+        "xlm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+        "yoso",
+    }
 )
 """Networks with a head for hidden tokens in transformers; a text network that has none is a decoder."""
 COUNTED_FROM_PADDING = frozenset(
-    """
-    camembert data2vec-text ibert longformer luke mpnet roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl xmod
-    """.split()
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "luke",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
 )
 """Networks whose positions begin above the padding token's id, so that fewer tokens fit than they have positions."""
 POSITIONS = ("max_position_embeddings", "n_positions")

@@ -177,7 +177,7 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _load_text(part: Part, problems: list[str]) -> Rows | None:
-    """Return `text`, a row for each paragraph, which is what stands between blank lines; its number is its first line's."""
+    """Return `text`, a row for each paragraph: what stands between blank lines. Its number is its first line's."""
     text = _decode(part.path, part.name, problems)
     if text is None:
         return None

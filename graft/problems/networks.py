@@ -85,8 +85,8 @@ BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabular
 
 
 def is_decoder(config: Mapping[str, Any]) -> bool:
-    """Say whether a text network of this configuration reads forward only."""
-    return config["model_type"] not in ENCODERS or bool(config.get("is_decoder"))
+    """Say whether a text network of this configuration reads forward only; one that does not say what it is does not."""
+    return config.get("model_type", "bert") not in ENCODERS or bool(config.get("is_decoder"))
 
 
 def count_positions(config: Mapping[str, Any]) -> int | None:

@@ -24,7 +24,7 @@ SENTENCES = ["the cat sat on the mat", "a dog", "the quick brown fox jumps over 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return MASKED.make_processor(pa.table({"text": SENTENCES}), {}, Pretraining(vocabulary_size=100, max_tokens=12))
+    return MASKED.make_processor(pa.table({"text": SENTENCES}), BERT, Pretraining(vocabulary_size=100, max_tokens=12))
 
 
 def texts(tokenizer, config):

@@ -156,7 +156,13 @@ def test_rows_that_are_padded_are_scored_as_if_they_were_not(tokenizer):
     examples = TEXTS.encode(table, tokenizer)
     with torch.no_grad():
         together, *alone = (
-            model(**{k: v for k, v in TEXTS.collate(examples, rows, tokenizer, generator(0), False).items() if k != "labels"})
+            model(
+                **{
+                    k: v
+                    for k, v in TEXTS.collate(examples, rows, tokenizer, generator(0), False).items()
+                    if k != "labels"
+                }
+            )
             for rows in ([0, 1, 2], [0], [1], [2])
         )
     np.testing.assert_allclose(together.logits, torch.cat([one.logits for one in alone]), atol=1e-6)

@@ -59,7 +59,7 @@ class Data(Section):
     """What the rows are and how they are divided."""
 
     path: str
-    """A folder or file: parquet, CSV, JSON lines, an image folder, or a saved `datasets` directory."""
+    """A folder or file: parquet, CSV, JSON lines, plain text, an image folder, or a saved `datasets` directory."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Which column is which, as `image: scan`, where type and name do not tell."""
     group: str | None = None
@@ -129,7 +129,7 @@ class Pretraining(Optimization):
     image_size: int = Field(32, ge=4)
     """Side of the square that images are resized to, where the processor is made here."""
     max_tokens: int = Field(64, ge=4)
-    """Tokens kept of a text."""
+    """Tokens kept of a text; for text generation, tokens of a block that texts are cut into."""
     vocabulary_size: int = Field(4000, ge=100)
     """Entries of a tokenizer trained here."""
 

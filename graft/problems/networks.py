@@ -85,7 +85,7 @@ BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabular
 
 
 def is_decoder(config: Mapping[str, Any]) -> bool:
-    """Say whether a text network of this configuration reads forward only; one that does not say what it is does not."""
+    """Say whether a text network of this configuration reads forward only; one without a `model_type` does not."""
     return config.get("model_type", "bert") not in ENCODERS or bool(config.get("is_decoder"))
 
 

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import BERT, RESNET
+from tests.networks import GPT2
 
 PARAMS = f"""
 sources:
@@ -32,6 +33,11 @@ sources:
     data: {{path: data/words.csv}}
     backbone: {{config: {json.dumps({key: value for key, value in BERT.items() if key != "vocab_size"})}}}
     pretraining: {{epochs: 15, patience: 15, batch_size: 8, max_tokens: 16, vocabulary_size: 150}}
+  plays:
+    problem: text-generation
+    data: {{path: data/words.csv}}
+    backbone: {{config: {json.dumps({key: value for key, value in GPT2.items() if not key.endswith("_id")})}}}
+    pretraining: {{epochs: 6, patience: 6, batch_size: 8, max_tokens: 16, vocabulary_size: 300}}
 targets:
   t:
     source: s
@@ -41,7 +47,7 @@ targets:
 """
 
 
-PROCESSORS = {"s": "preprocessor_config.json", "words": "tokenizer.json"}
+PROCESSORS = {"s": "preprocessor_config.json", "words": "tokenizer.json", "plays": "tokenizer.json"}
 
 
 @pytest.fixture
@@ -111,7 +117,10 @@ def forgetting(folder):
         return [float(row["forgetting"]) for row in csv.DictReader(stream) if row["role"] == "candidate"]
 
 
-@pytest.mark.parametrize(("name", "number"), [("s", signal.SIGKILL), ("s", signal.SIGTERM), ("words", signal.SIGKILL)])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("s", signal.SIGKILL), ("s", signal.SIGTERM), ("words", signal.SIGKILL), ("plays", signal.SIGKILL)],
+)
 def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name, number):
     unbroken = project.with_name("unbroken")
     shutil.copytree(project, unbroken)

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch

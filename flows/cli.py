@@ -142,10 +142,14 @@ def new_target(
 def new_source(
     name: Annotated[str, typer.Argument(help="Its name in params.yaml.")],
     data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
-    backbone: Annotated[str | None, typer.Option(help="New network: resnet, bert, wav2vec2 or ast.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="New network: resnet, bert, gpt2, wav2vec2 or ast; by the data if not given.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Existing checkpoint: a local folder.")] = None,
     hub: Annotated[str | None, typer.Option(help="Existing checkpoint: a hub id.")] = None,
-    problem: Annotated[str | None, typer.Option(help="Where the data does not tell.")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="Where the data does not tell: text-generation pretrains a gpt2 on any text.")
+    ] = None,
     group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="Which column is which, as label=queue; repeatable.")] = None,
 ) -> None:

@@ -69,7 +69,7 @@ class Data(Section):
     """What the rows are and how they are divided."""
 
     path: str
-    """A folder or file: parquet, CSV, JSON lines, a folder of images or audio, or a saved `datasets` directory."""
+    """A folder or file: parquet, CSV, JSON, plain text, folders of images or audio, or a saved `datasets` directory."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Which column is which, as `image: scan`, where type and name do not tell."""
     group: str | None = None
@@ -141,7 +141,7 @@ class Pretraining(Optimization):
     image_size: int = Field(32, ge=4)
     """Side of the square that images are resized to, where the processor is made here."""
     max_tokens: int = Field(64, ge=4)
-    """Tokens kept of a text."""
+    """Tokens kept of a text; for text generation, tokens of a block that texts are cut into."""
     vocabulary_size: int = Field(4000, ge=100)
     """Entries of a tokenizer trained here."""
     sampling_rate: int | None = Field(None, ge=1000, le=96000)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from graft.catalog import NAME, Catalog, Target, nearest
+from graft.catalog import NAME, Catalog, Source, Target, nearest
 from graft.problems import PROBLEMS
+from graft.problems.networks import find_text_misfits
 from graft.problems.problem import has_classes
 from graft.strategies import STRATEGIES, find_strategy
 
@@ -11,6 +12,8 @@ from graft.strategies import STRATEGIES, find_strategy
 def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
     """Yield one sentence for each unknown name and each pair of entries that do not fit together."""
     yield from _names(catalog)
+    for name, source in catalog.sources.items():
+        yield from _networks(name, source)
     for name, target in catalog.targets.items():
         if target.source not in catalog.sources:
             known = nearest(target.source, list(catalog.sources))
@@ -23,6 +26,15 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
                 known = nearest(strategy, tunable) + others
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
         yield from _counts(name, target)
+
+
+def _networks(name: str, source: Source) -> Iterator[str]:
+    """Yield what cannot be of a new text network: one that exists is looked at when it is loaded."""
+    problem, config, recipe = PROBLEMS.get(source.problem), source.backbone.config, source.pretraining
+    if problem is None or config is None or problem.modality != "text":
+        return
+    for key, wrong in find_text_misfits(problem.auto_model, config, recipe.max_tokens, recipe.vocabulary_size):
+        yield f"sources.{name}.{key}: {wrong}"
 
 
 def _counts(name: str, target: Target) -> Iterator[str]:
@@ -69,8 +81,11 @@ def _modalities(catalog: Catalog, name: str) -> Iterator[str]:
     if ours.modality != theirs.modality:
         yield f"targets.{name}: {ours.name} reads {ours.modality}, but its source reads {theirs.modality}"
     if ours.pretrains_only:
-        yield f"targets.{name}.problem: {ours.name} has no labels, so it can only be a source's problem"
-    if not has_classes(ours) and target.data.labels_per_class is not None:
+        yield (
+            f"targets.{name}.problem: {ours.name} only pretrains: it has no labels to adapt to, so it can only be a"
+            " source's problem"
+        )
+    elif not has_classes(ours) and target.data.labels_per_class is not None:
         yield f"targets.{name}.data.labels_per_class: {ours.name} has no classes; `labels` is the number of rows"
     if has_classes(ours) and target.data.labels is not None:
         yield f"targets.{name}.data.labels: {ours.name} has classes; `labels_per_class` is the number of rows of each"

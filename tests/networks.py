@@ -21,6 +21,31 @@ GPT2 = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+DISTILBERT = {
+    "model_type": "distilbert",
+    "dim": 8,
+    "n_layers": 3,
+    "n_heads": 2,
+    "hidden_dim": 8,
+    "max_position_embeddings": 16,
+    "vocab_size": 60,
+}
+ROBERTA = {**BERT, "model_type": "roberta", "max_position_embeddings": 17, "pad_token_id": 0}  # the first is padding's
+ELECTRA = {**BERT, "model_type": "electra", "embedding_size": 4}  # a projection between embeddings and layers
+ALBERT = {**BERT, "model_type": "albert", "embedding_size": 4}  # one layer that runs three times
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 8,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 8,
+    "max_position_embeddings": 16,
+    "vocab_size": 60,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 VIT = {
     "model_type": "vit",
     "hidden_size": 8,
@@ -124,6 +149,11 @@ VISION, LANGUAGE, SPEECH = "AutoModelForImageClassification", "AutoModelForSeque
 NETWORKS = {
     "bert": Network(from_config(LANGUAGE, BERT), texts, 3),
     "gpt2": Network(from_config(LANGUAGE, GPT2), texts, 3),
+    "distilbert": Network(from_config(LANGUAGE, DISTILBERT), texts, 3),
+    "roberta": Network(from_config(LANGUAGE, ROBERTA), texts, 3),
+    "electra": Network(from_config(LANGUAGE, ELECTRA), texts, 3),
+    "albert": Network(from_config(LANGUAGE, ALBERT), texts, 1),
+    "llama": Network(from_config(LANGUAGE, LLAMA), texts, 3),
     "vit": Network(from_config(VISION, VIT), images(1, 16, 2), 3),
     "resnet": Network(from_config(VISION, RESNET), images(1, 16, 2), 3),
     "convnext": Network(from_config(VISION, CONVNEXT), images(1, 32, 2), 3),

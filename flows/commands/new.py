@@ -15,12 +15,14 @@ from typing import Any, Literal
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from flows.commands.starters import find_starter
+from flows.commands.starters import STARTERS, find_starter
 from graft.catalog import NAME, Catalog, load, nearest
 from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
 from graft.problems import PROBLEMS
+from graft.problems.networks import find_misfit
 from graft.reading import MEDIA, Inspection, fetch_hub, inspect
+from graft.reading.inspection import UNLABELLED
 from graft.settings import settings
 from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
@@ -71,12 +73,19 @@ def new_source(
         raise BadInput("give one of --backbone, --checkpoint and --hub, not several")
     _ready("sources", name)
     with brought(name, data) as path:
-        found = inspect(path, _known(problem), _columns(columns), group)
+        found = inspect(path, _known(problem), _columns(columns), group, unlabelled=_pretrained_by(backbone))
         entry = {"problem": found.problem, "data": _data(path, found, group)}
         entry |= _network(found.problem, backbone, checkpoint, hub)
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
+
+
+def _pretrained_by(backbone: str | None) -> str:
+    """Return what unlabelled text teaches a network: an encoder its hidden tokens, a decoder the next ones."""
+    problems = [PROBLEMS[name] for name in UNLABELLED]
+    config = STARTERS.get(backbone or "bert", STARTERS["bert"]).config
+    return next((one.name for one in problems if not find_misfit(one.auto_model, config)), UNLABELLED[0])
 
 
 def _known(problem: str | None) -> str | None:
@@ -146,7 +155,7 @@ def _network(problem: str, backbone: str | None, checkpoint: Path | None, hub: s
         return {"backbone": {"checkpoint": checkpoint.as_posix()}}
     if hub is not None:
         return {"backbone": {"hub": hub}}
-    starter = find_starter(backbone, PROBLEMS[problem].modality)
+    starter = find_starter(backbone, PROBLEMS[problem])
     recipe = {"pretraining": dict(starter.pretraining)} if starter.pretraining else {}
     return {"backbone": {"config": dict(starter.config)}, **recipe}
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graft.errors import BadInput
-from graft.problems.problem import Modality
+from graft.problems.networks import find_misfit
+from graft.problems.problem import Modality, Problem
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ STARTERS: dict[str, Starter] = {
             "max_position_embeddings": 64,
         },
     ),
+    "gpt2": Starter("text", {"model_type": "gpt2", "n_embd": 128, "n_layer": 4, "n_head": 4, "n_positions": 128}),
     "wav2vec2": Starter(
         "audio",
         {
@@ -78,14 +80,14 @@ STARTERS: dict[str, Starter] = {
 }
 
 
-def find_starter(name: str | None, modality: Modality) -> Starter:
-    """Return the starter of that name, or the first of a kind of input; raises BadInput naming those that fit."""
-    fitting = {key: one for key, one in STARTERS.items() if one.modality == modality}
+def find_starter(name: str | None, problem: Problem) -> Starter:
+    """Return the starter of that name, or the first that makes sense for a problem; raises BadInput naming those."""
+    alike = {key: one for key, one in STARTERS.items() if one.modality == problem.modality}
     if name is None:
-        return next(iter(fitting.values()))
-    if name not in fitting:
-        reads = f"reads {STARTERS[name].modality}, the data are {modality}; " if name in STARTERS else ""
+        return next(one for one in alike.values() if not find_misfit(problem.auto_model, one.config))
+    if name not in alike:
+        reads = f"reads {STARTERS[name].modality}, the data are {problem.modality}; " if name in STARTERS else ""
         raise BadInput(
-            f"--backbone {name}: {reads}expected {' or '.join(fitting)}", advice="Or edit params.yaml afterwards."
+            f"--backbone {name}: {reads}expected {' or '.join(alike)}", advice="Or edit params.yaml afterwards."
         )
-    return fitting[name]
+    return alike[name]

@@ -1,17 +1,20 @@
 """Networks: build, load, save, cut into layer groups, freeze."""
 
+from graft.backbones.agreement import agree
 from graft.backbones.build import build, fetch, load, load_processor, renew, renew_head, save, transplant
 from graft.backbones.freezing import Freeze, count_trained
-from graft.backbones.groups import LayerGroup, layer_groups
+from graft.backbones.groups import LayerGroup, is_shared, layer_groups
 from graft.backbones.naming import select_groups
 from graft.backbones.sharing import share_layers
 
 __all__ = [
     "Freeze",
     "LayerGroup",
+    "agree",
     "build",
     "count_trained",
     "fetch",
+    "is_shared",
     "layer_groups",
     "load",
     "load_processor",

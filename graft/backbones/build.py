@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from graft.backbones.groups import layer_groups
 from graft.catalog import Backbone
 from graft.errors import CatalogError, CheckpointError, HubUnavailable
+from graft.problems.networks import find_misfit
 
 if TYPE_CHECKING:
     from graft.problems import Problem
@@ -35,6 +37,8 @@ def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], 
     import transformers
 
     options = dict(config)
+    if misfit := find_misfit(problem.auto_model, config):
+        raise CatalogError(f"backbone.config: {misfit}")
     kind = options.pop("model_type")
     try:
         return _construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
@@ -55,7 +59,7 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
     """
     import transformers
 
-    _require(folder)
+    _require(folder, problem)
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
     transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
     options: dict[str, Any] = {"ignore_mismatched_sizes": True} if labels is not None else {}
@@ -172,13 +176,20 @@ def _steady(config: Any) -> None:
             setattr(config, key, value)
 
 
-def _require(folder: Path) -> None:
+def _require(folder: Path, problem: Problem) -> None:
+    """Refuse a folder that holds no model, or one below which the problem's head makes no sense."""
     if not (folder / "config.json").is_file():
         there = "the folder does not exist" if not folder.exists() else "it has no config.json"
         raise CheckpointError(
             f"{folder}: not a model folder; {there}",
             advice="Expected a Hugging Face folder with config.json, model.safetensors and the processor's files.",
         )
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except ValueError:  # transformers will say what is wrong with it
+        return
+    if "model_type" in config and (misfit := find_misfit(problem.auto_model, config)):
+        raise CheckpointError(f"{folder}: {misfit}")
 
 
 def _check_report(folder: Path, model: Any, report: Mapping[str, Any], new_head: bool) -> None:

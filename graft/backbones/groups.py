@@ -62,6 +62,11 @@ class LayerGroup:
         return any(name == prefix or name.startswith(f"{prefix}.") for prefix in self.prefixes)
 
 
+def is_shared(path: str) -> bool:
+    """Say whether every block reads what a module of the stem returns, beside what the blocks hand on: positions."""
+    return any(fnmatchcase(path, pattern) for pattern, _, place in PLACES if place == "stem")
+
+
 def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
     """Return the ordered layer groups of a model, bare or with a head.
 

@@ -6,6 +6,7 @@ from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
 from graft.problems.text_classification import TextClassification
+from graft.problems.text_generation import TextGeneration
 
 PROBLEMS: dict[str, Problem] = {
     problem.name: problem
@@ -15,6 +16,7 @@ PROBLEMS: dict[str, Problem] = {
         AudioClassification(),
         QuestionAnswering(),
         MaskedLanguageModelling(),
+        TextGeneration(),
     )
 }
 

@@ -1,4 +1,4 @@
-"""What every language modelling shares: the loss of tokens that are told from others, whichever they are."""
+"""What language models share that pretrain on unlabelled text, whichever tokens they predict."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.problem import Modality, Problem, Truths, corruptions_of
+from graft.problems.tokens import train_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     import torch
 
+    from graft.catalog import Pretraining
     from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
@@ -18,7 +21,7 @@ IGNORED = -100  # the label of a token that is not predicted, as transformers ha
 
 
 class LanguageModelling(Problem):
-    """Texts in, tokens of them out; nobody has labelled anything."""
+    """Texts in, some of their tokens out; nobody has labelled anything."""
 
     modality: Modality = "text"
     columns: tuple[str, ...] = ("text",)
@@ -32,8 +35,12 @@ class LanguageModelling(Problem):
         """What the texts may suffer, by name."""
         return corruptions_of(self.modality)
 
+    def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
+        """Return a tokenizer of the network's kind trained on the texts."""
+        return train_tokenizer(table, config, recipe)
+
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
-        """Return the mean cross-entropy of the predicted tokens in nats; 0 for a batch that has none."""
+        """Return the mean cross-entropy of the predicted tokens in nats; 0 for a batch without any."""
         from torch.nn.functional import cross_entropy
 
         total = cross_entropy(
@@ -63,7 +70,5 @@ class LanguageModelling(Problem):
         return Grades.of(answers[:, 0], answers[:, 1])
 
     def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
-        """Return perplexity: what the loss says, as a number of equally likely tokens."""
-        import math
-
-        return {"perplexity": math.exp(min(self.grade(answers, truths).mean, 700.0))}
+        """Return nothing: the loss is the metric, and what follows from it is measured with it."""
+        return {}

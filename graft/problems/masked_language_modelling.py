@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.language_modelling import IGNORED, LanguageModelling
 from graft.problems.problem import Batch, Examples
-from graft.problems.tokens import encode_texts, pad, train_tokenizer
+from graft.problems.tokens import encode_texts, pad
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
-    from graft.catalog import Pretraining
-
 MASK_SHARE = 0.15
 
 
 class MaskedLanguageModelling(LanguageModelling):
-    """Texts in, their hidden tokens out; pretrains a text backbone without labels."""
+    """Texts in, their hidden tokens out; pretrains a text encoder without labels."""
 
     name = "masked-language-modelling"
     auto_model = "AutoModelForMaskedLM"
-
-    def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
-        """Return a WordPiece tokenizer trained on the texts."""
-        return train_tokenizer(table, recipe)
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return token ids, cut at the tokenizer's maximal length; there are no labels."""

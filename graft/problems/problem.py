@@ -48,6 +48,8 @@ class Examples:
     """What each row should be answered with; None where that is what the labels say."""
     rows: np.ndarray | None = None
     """The row that each item is of (items,), from 0 and in order; None where every item is a row."""
+    bytes: int | None = None
+    """Bytes of all the texts, where every token of them is predicted once: what a loss per byte is taken over."""
 
     def __len__(self) -> int:
         return len(self.features)

@@ -64,7 +64,7 @@ class QuestionAnswering(Problem):
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a tokenizer trained on the texts."""
-        return train_tokenizer(table, recipe)
+        return train_tokenizer(table, config, recipe)
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return windows of token ids: the question, and as much of the text as there is room for.

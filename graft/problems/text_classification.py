@@ -25,8 +25,8 @@ class TextClassification(Classification):
     auto_model = "AutoModelForSequenceClassification"
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
-        """Return a WordPiece tokenizer trained on the texts."""
-        return train_tokenizer(table, recipe)
+        """Return a tokenizer of the network's kind trained on the texts."""
+        return train_tokenizer(table, config, recipe)
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return token ids, cut at the tokenizer's maximal length."""

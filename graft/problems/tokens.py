@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import CheckpointError
+from graft.problems.byte_pairs import train_byte_pairs
+from graft.problems.networks import is_decoder
 from graft.problems.problem import Batch, Examples
 
 if TYPE_CHECKING:
@@ -19,7 +22,15 @@ SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask
 INSIDE = 0xF0000  # private characters, which the normaliser removes from texts, stand for characters inside a word
 
 
-def train_tokenizer(table: pa.Table, recipe: Pretraining) -> Any:
+def train_tokenizer(table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
+    """Return a new tokenizer of the kind that networks of a configuration are used with, whatever they are to predict.
+
+    Byte-level BPE for a decoder, which writes texts as they are; WordPiece for an encoder.
+    """
+    return train_byte_pairs(table, recipe) if is_decoder(config) else train_word_pieces(table, recipe)
+
+
+def train_word_pieces(table: pa.Table, recipe: Pretraining) -> Any:
     """Return an uncased WordPiece tokenizer (Wu et al. 2016, section 4.1) trained on the column `text`.
 
     The same texts give the same tokenizer, so that a pretraining that was killed goes on with the tokens it began with.
@@ -78,12 +89,42 @@ def _choose_pieces(words: Mapping[str, int], size: int) -> dict[str, int]:
 
 
 def encode_texts(table: pa.Table, tokenizer: Any) -> Examples:
-    """Return token ids of the column `text`, cut at the tokenizer's maximal length, and labels where there are any."""
+    """Return token ids of the column `text`, cut at the tokenizer's maximal length, and labels where there are any.
+
+    A text that has no tokens, as an empty one has none for the tokenizers of published decoders, is an end of text.
+    """
     import numpy as np
 
     encoded = tokenizer(table["text"].to_pylist(), truncation=True, return_attention_mask=False)["input_ids"]
     labels = np.asarray(table["label"], dtype=np.int64) if "label" in table.column_names else None
-    return Examples([np.asarray(ids, dtype=np.int64) for ids in encoded], labels)
+    return Examples([np.asarray(ids or [tokenizer.eos_token_id], dtype=np.int64) for ids in encoded], labels)
+
+
+def pack_texts(table: pa.Table, tokenizer: Any) -> Examples:
+    """Return the texts in their order as one stream of tokens, cut into blocks of at most the maximal length.
+
+    An end-of-text token begins the stream and ends every text. No token is left out: blocks are of nearly one length,
+    and each begins with the last token of the one before, so that every token, the ends of texts among them, is
+    predicted exactly once. What a block's text begins with may lie in the block before, and is not seen there.
+    Raises CheckpointError for a tokenizer without an end-of-text token.
+    """
+    import numpy as np
+
+    if (end := tokenizer.eos_token_id) is None:
+        raise CheckpointError(
+            "the tokenizer has no end-of-text token to put between texts",
+            advice="Set `eos_token` in the checkpoint's tokenizer_config.json, and `eos_token_id` in its config.json.",
+        )
+    texts = table["text"].to_pylist()
+    # not `verbose`: it would warn of texts that are longer than the network reads at once, and are cut into blocks
+    options = {"add_special_tokens": False, "truncation": False, "return_attention_mask": False, "verbose": False}
+    encoded = tokenizer(texts, **options)["input_ids"] if texts else []
+    stream = np.array([end, *(token for ids in encoded for token in (*ids, end))], dtype=np.int64)
+    predicted = len(stream) - 1
+    blocks = -(-predicted // (tokenizer.model_max_length - 1))
+    cuts = [predicted * block // max(blocks, 1) for block in range(blocks + 1)]
+    features = [stream[start : stop + 1] for start, stop in pairwise(cuts)]
+    return Examples(features, None, bytes=sum(len(text.encode("utf-8", "surrogatepass")) for text in texts))
 
 
 def pad(examples: Examples, rows: Sequence[int], tokenizer: Any) -> Batch:

@@ -74,7 +74,7 @@ def score_source(source: str, problem: Problem, train: pa.Table) -> Scored:
     rows = train.take(draw(np.asarray(train["label"])))
     frozen = extract(model, problem, problem.encode(rows, processor), processor, has_classes(origin))
     boundaries = score_boundaries(frozen, np.asarray(rows["label"]))
-    return Scored(source, boundaries, _distance(folder, origin, problem, model, processor, frozen.boundaries))
+    return Scored(source, boundaries, _distance(folder, problem, model, processor, frozen.boundaries))
 
 
 def _way_to(source: str, catalog: Catalog) -> str:
@@ -82,9 +82,7 @@ def _way_to(source: str, catalog: Catalog) -> str:
     return " or ".join([f"dvc repro pretrain@{source}", *(f"graft run {name}" for name in targets[:1])])
 
 
-def _distance(
-    folder: Path, origin: Problem, problem: Problem, model: Any, processor: Any, frozen: Mapping[str, Any]
-) -> Value:
+def _distance(folder: Path, problem: Problem, model: Any, processor: Any, frozen: Mapping[str, Any]) -> Value:
     """Return the distance from the source's kept test rows, evenly drawn, to the target's rows."""
     import pyarrow.parquet as pq
 
@@ -94,6 +92,7 @@ def _distance(
 
     table = pq.read_table(folder / "test.parquet")
     places = np.unique(np.linspace(0, len(table) - 1, min(MOST_ROWS, len(table))).astype(np.int64))
-    examples = Examples(origin.encode(table.take(places), processor).features, None)
+    # as the target's problem reads rows: a language model's own reading is blocks of several, or parts of one
+    examples = Examples(problem.encode(table.take(places), processor).features, None)
     there = extract(model, problem, examples, processor, own_head=False)
     return a_distance(there.boundaries[there.last], frozen[there.last])

@@ -181,6 +181,32 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
                 yield number, error
 
 
+def _load_text(part: Part, problems: list[str]) -> Rows | None:
+    """Return `text`, a row for each paragraph: what stands between blank lines. Its number is its first line's."""
+    text = _decode(part.path, part.name, problems)
+    if text is None:
+        return None
+    if (null := text.find("\0")) >= 0:
+        problems.append(f"{part.name}, line {text.count(chr(10), 0, null) + 1}: holds a null byte, so it is no text")
+        return None
+    paragraphs: list[list[str]] = []
+    numbers: list[int] = []
+    inside = False
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        if line.strip() and not inside:
+            paragraphs.append([])
+            numbers.append(number)
+        inside = bool(line.strip())
+        if inside:
+            paragraphs[-1].append(line.rstrip())
+    if not paragraphs:
+        found = "it holds blank lines only" if text else "the file is empty"
+        problems.append(f"{part.name}: {found}; expected paragraphs with a blank line between them")
+        return None
+    column = pa.array(["\n".join(lines) for lines in paragraphs], type=pa.string())
+    return Rows(part, pa.table({"text": column}), [part.name] * len(paragraphs), numbers)
+
+
 def _load_folders(part: Part, problems: list[str]) -> Rows:
     """Return the inputs (paths) in the column of their medium, and `label` (name of the class folder)."""
     medium = medium_of(part.path)
@@ -223,4 +249,5 @@ LOADERS = {
     "json": _load_json,
     "folders": _load_folders,
     "saved": _load_saved,
+    "text": _load_text,
 }

@@ -14,7 +14,8 @@ from graft.reading.reader import find_columns_of, load_parts, read
 
 # those that need more of the data come first, so that a question is not taken for a text
 ANSWERED = ("question-answering", "image-classification", "audio-classification", "text-classification")
-UNLABELLED = "masked-language-modelling"
+UNLABELLED = ("masked-language-modelling", "text-generation")
+PRETRAINED = {"masked-language-modelling": "an encoder such as BERT", "text-generation": "a decoder such as GPT-2"}
 UNBALANCED = 10
 
 
@@ -42,18 +43,19 @@ def inspect(
     columns: Mapping[str, str] | None = None,
     group: str | None = None,
     labelled: bool = False,
+    unlabelled: str = UNLABELLED[0],
 ) -> Inspection:
     """Return the problem and columns that a dataset fits; the other arguments decide where it does not tell.
 
-    With `labelled` only problems that have labels are considered. The data are read as a step would read
-    them, so that everything wrong with them is said here: raises DataError.
+    With `labelled` only problems that have labels are considered; else text without labels is for `unlabelled`. The
+    data are read as a step would read them, so that everything wrong with them is said here: raises DataError.
     """
     problems: list[str] = []
     parts = load_parts(Path(path), problems)
     if problems:
         raise DataError(f"{path}: {len(problems)} problem(s) with the data", problems)
     given = dict(columns or {})
-    names = [*ANSWERED] if labelled else [*ANSWERED, UNLABELLED]
+    names = [*ANSWERED] if labelled else [*ANSWERED, unlabelled]
     problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
     dataset = read(Data(path=str(path), columns=given, group=group), PROBLEMS[problem])
     splits = _count(parts)
@@ -107,5 +109,7 @@ def _notes(
     for name in stored:
         if name.lower() in GROUPS and name not in found.values():
             yield f"column '{name}' looks like a group: `group: {name}` keeps its values on one side of a split"
-    if problem == UNLABELLED:
+    if problem in UNLABELLED:
+        other = next(name for name in UNLABELLED if name != problem)
         yield f"no label column found among {', '.join(stored)}: taken as text to pretrain on"
+        yield f"`--problem {other}` would pretrain {PRETRAINED[other]} instead"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 from graft.errors import DataError
 from graft.reading.media import FILES, Medium
 
-Kind = Literal["parquet", "csv", "json", "folders", "saved"]
+Kind = Literal["parquet", "csv", "json", "folders", "saved", "text"]
 KINDS: dict[str, Kind] = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -19,6 +19,7 @@ KINDS: dict[str, Kind] = {
     ".jsonl": "json",
     ".ndjson": "json",
 }
+TEXTS: dict[str, Kind] = {".txt": "text"}
 SPLITS = {
     "train": "train",
     "training": "train",
@@ -33,7 +34,9 @@ SPLITS = {
 SPLIT_NAME = re.compile(rf"({'|'.join(SPLITS)})([-_.]?\d+(-of-\d+)?)?", re.IGNORECASE)
 NOT_ROWS = frozenset({"manifest.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-FORMATS = "parquet, CSV, JSON lines, folders of images or audio by class, or a saved `datasets` directory"
+FORMATS = (
+    "parquet, CSV, JSON lines, folders of images or audio by class, a saved `datasets` directory, or plain text (.txt)"
+)
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,11 @@ def discover(path: Path) -> list[Part]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder", advice=_advice(path))
     if path.is_file():
-        if path.suffix.lower() not in KINDS:
+        if (kind := {**KINDS, **TEXTS}.get(path.suffix.lower())) is None:
             raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
-        return [Part(path, KINDS[path.suffix.lower()], None, path.name)]
-    parts = _saved(path) or _files(path) or _class_folders(path)
+        return [Part(path, kind, None, path.name)]
+    # plain text comes last: beside rows or images it is a note, such as a licence or a list of classes
+    parts = _saved(path) or _files(path, KINDS) or _class_folders(path) or _files(path, TEXTS)
     if not parts:
         found = sorted(entry.name for entry in path.iterdir())[:5]
         holds = f"it holds {', '.join(found)}" if found else "the folder is empty"
@@ -89,13 +93,13 @@ def _visible(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if not entry.name.startswith((".", "_")))
 
 
-def _files(path: Path) -> list[Part]:
-    """Return files of rows at the top, in split folders, or in `data/` as the hub has it."""
+def _files(path: Path, kinds: Mapping[str, Kind]) -> list[Part]:
+    """Return files of some kinds at the top, in split folders, or in `data/` as the hub has it."""
     parts = []
     for entry in _visible(path):
         inside = _visible(entry) if entry.is_dir() and (split_of(entry.name) or entry.name == "data") else [entry]
         for file in inside:
-            kind = KINDS.get(file.suffix.lower())
+            kind = kinds.get(file.suffix.lower())
             if kind and file.is_file() and file.name not in NOT_ROWS:
                 split = split_of(file.stem) or (split_of(entry.name) if entry.is_dir() else None)
                 parts.append(Part(file, kind, split, file.relative_to(path).as_posix()))

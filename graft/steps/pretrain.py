@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.backbones import build, fetch, layer_groups, load, load_processor, save
+from graft.backbones import agree, build, fetch, layer_groups, load, load_processor, save
 from graft.catalog import Catalog, Source
 from graft.errors import CheckpointError
 from graft.manifest import digest, sha256, whole_folder
@@ -89,11 +89,19 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
         _check_digest(source, folder)
         taken_as_it_is = recipe.epochs == 0 or not dataset.labels  # so with the head that it has
         model: Any = load(folder, problem, None if taken_as_it_is else dataset.labels, recipe.seed)
-        return model, load_processor(folder, problem)
+        processor = load_processor(folder, problem)
+        if problem.modality == "text":
+            agree(model, processor, recipe.max_tokens if "max_tokens" in recipe.model_fields_set else None)
+        return model, processor
     processor = problem.make_processor(rows, config, recipe)
     if problem.modality == "text":
-        config = {**config, "vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
-    return build(problem, config, dataset.labels, recipe.seed), processor
+        tokens = {name: getattr(processor, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+        known = {name: token for name, token in tokens.items() if token is not None}
+        config = {**config, "vocab_size": len(processor), **known}
+    model = build(problem, config, dataset.labels, recipe.seed)
+    if problem.modality == "text":
+        agree(model, processor, recipe.max_tokens)
+    return model, processor
 
 
 def _check_digest(source: Source, folder: Path) -> None:

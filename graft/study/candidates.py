@@ -1,7 +1,7 @@
 """Candidates: strategies resolved for one network, each at one learning rate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -57,6 +57,9 @@ def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tu
         except CatalogError as error:
             notes.append(f"{name} was left out: {'; '.join(error.problems) or error.headline}")
             continue
+        if idle := _find_idle(name, legs, model):
+            notes.append(idle)
+            continue
         if (twin := seen.get((legs, strategy.blend))) is not None:
             notes.append(f"{name} trains the same layers as {twin} on this network and was not tried twice")
             continue
@@ -78,6 +81,15 @@ def _unfit(name: str, study: Study, model: Any, groups: Sequence[str]) -> str | 
     if any(phase.rank for phase in strategy.phases) and not reachable(model):
         return f"{name} needs linear layers, and the blocks of this network have none"
     return None
+
+
+def _find_idle(name: str, legs: Sequence[Leg], model: Any) -> str | None:
+    """Return why a strategy for some kinds of weights trains nothing but the head on this network, or None."""
+    head = layer_groups(model)[-1].name
+    part = next((leg for leg in legs if leg.scope != "every" and not leg.rank and leg.groups != (head,)), None)
+    if part is None or count_trained(model, part) > count_trained(model, replace(part, groups=(head,))):
+        return None
+    return f"{name} trains {part.scope}, and this network has none below its head: it would be linear-probe"
 
 
 def make_candidate(role: str, strategy: str, rate: float, legs: tuple[Leg, ...], model: Any) -> Candidate:

@@ -239,10 +239,14 @@ def _rows(bucket: Bucket, one: Heard) -> Iterator[tuple[int, torch.Tensor]]:
 
 
 def _plans(calls: Sequence[Call]) -> Iterator[Plan]:
-    """Yield what may be kept, the least first: the last output, then the last one of each group."""
+    """Yield what may be kept, the least first: the last output, the last one of each group, and all of the last group.
+
+    The stem of a decoder with rotary positions is two modules that the first layer reads: embeddings, then positions.
+    """
     last = frozenset(calls[-1:])
     each = frozenset({call.group: call for call in calls}.values())
-    for kept in dict.fromkeys((last, each)):
+    whole = each | frozenset(call for call in calls if call.group == calls[-1].group)
+    for kept in dict.fromkeys((last, each, whole)):
         for writable in (False, True):
             yield Plan(tuple(calls), kept, writable)
 

@@ -1,5 +1,6 @@
 """A trained model on rows it does not learn from: answers and metrics, deterministic."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from graft.training.device import use_threads
 from graft.training.player import Player
 
 BATCH = 256
+MOST_LOGITS = 2**28  # of a batch, 1 GiB: a language model gives one for each token and each entry of its vocabulary
 
 
 def predict(model: Any, problem: Problem, examples: Examples, processor: Any) -> np.ndarray:
@@ -32,6 +34,9 @@ def evaluate(
 ) -> tuple[dict[str, float], np.ndarray]:
     """Return the metrics and the answers.
 
+    Where the examples know how many bytes their tokens stand for, `perplexity` (of a token) and `bits_per_byte` (Gao et
+    al. 2020, section 3.1) are among the metrics: the second compares language models of different tokenizers.
+
     `player` answers for the frozen groups of a model in replay (see `Prefix.replay`).
     """
     collected, total, weight = [], 0.0, 0
@@ -40,6 +45,9 @@ def evaluate(
         collected.append((rows, answers))
     kept = _by_row(problem, examples, collected)
     metrics = {} if examples.expected is None and problem.truths else problem.measure(kept, examples.expected)
+    if examples.bytes:
+        bits = total / math.log(2)
+        metrics |= {"perplexity": math.exp(total / max(weight, 1)), "bits_per_byte": bits / examples.bytes}
     return {**metrics, "loss": total / max(weight, 1)}, kept
 
 
@@ -54,7 +62,8 @@ def _forward(
     device = next(model.parameters()).device
     model.eval()
     try:
-        for _, rows in batches_in_order(range(len(examples)), BATCH, examples.widths):
+        most = _most_rows(model, problem, examples)
+        for _, rows in batches_in_order(range(len(examples)), most, examples.widths):
             run = paired(rows, examples.widths)
             batch = problem.collate(examples, run, processor, generator(rows[0]), training=False)
             labels = batch.pop("labels", None)
@@ -68,6 +77,14 @@ def _forward(
         if was_training:  # frozen parts were in evaluation mode and must stay there
             for name, module in model.named_modules():
                 module.training = modes[name]
+
+
+def _most_rows(model: Any, problem: Problem, examples: Examples) -> int:
+    """Return how many rows are computed together at the most: fewer where every token has logits of its own."""
+    if problem.metric != "loss" or not len(examples):
+        return BATCH
+    longest = max(len(tokens) for tokens in examples.features)
+    return max(1, min(BATCH, MOST_LOGITS // (longest * int(getattr(model.config, "vocab_size", 1)))))
 
 
 def _by_row(problem: Problem, examples: Examples, parts: list[tuple[list[int], np.ndarray]]) -> np.ndarray:

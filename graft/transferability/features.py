@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from graft.backbones import layer_groups
+from graft.backbones import is_shared, layer_groups
 from graft.problems.problem import Examples, Problem
 from graft.training import predict
 from graft.training.batches import batches_in_order
@@ -76,7 +76,8 @@ def _recording(model: Any) -> Iterator[dict[str, list[Vectors]]]:
     handles = [model.register_forward_pre_hook(begin, with_kwargs=True), model.register_forward_hook(end)]
     for group in groups:
         # Of all modules of a group the last to end is the one whose output leaves it.
-        modules = [module for path, module in model.named_modules() if path and group.owns(path)]
+        named = [(path, module) for path, module in model.named_modules() if path and group.owns(path)]
+        modules = [module for path, module in named if not is_shared(path)]
         handles += [
             module.register_forward_hook(lambda _, __, output, name=group.name: keep(name, output))
             for module in modules

@@ -57,6 +57,7 @@ def test_its_data_is_copied_and_under_dvc(checkout, sentences):
         ("Mail!", {}, CatalogError),
         ("mail", {"source": "wrds"}, CatalogError),
         ("mail", {"problem": "masked-language-modelling"}, CatalogError),
+        ("mail", {"problem": "text-generation"}, CatalogError),
         ("mail", {"problem": "image-classification"}, BadInput),
         ("mail", {"problem": "text-clasification"}, BadInput),
         ("mail", {"columns": ["label:answer"]}, BadInput),
@@ -138,3 +139,34 @@ def test_a_starter_is_a_network_of_several_layer_groups(name):
     assert len(groups) >= 4
     assert sum(group.parameters for group in groups) < 10**6
     Pretraining.model_validate(starter.pretraining)
+
+
+@pytest.fixture
+def plays(tmp_path):
+    path = tmp_path / "plays.txt"
+    path.write_text("\n\n".join(f"Speaker:\nThis is speech {number}." for number in range(20)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("problem", "backbone", "expected"),
+    [
+        (None, None, ("masked-language-modelling", "bert")),
+        ("text-generation", None, ("text-generation", "gpt2")),
+        (None, "gpt2", ("text-generation", "gpt2")),
+        ("masked-language-modelling", None, ("masked-language-modelling", "bert")),
+    ],
+)
+def test_plain_text_pretrains_a_bert_or_what_is_asked_for(checkout, plays, problem, backbone, expected, capsys):
+    new_source("plays", str(plays), backbone, None, None, problem, None, [])
+    entry = load().source("plays")
+    assert (entry.problem, entry.backbone.config["model_type"]) == expected
+    assert entry.data.path == "data/plays.txt"
+    assert "--problem " in capsys.readouterr().out
+
+
+def test_a_network_that_cannot_learn_the_problem_leaves_nothing_behind(checkout, plays):
+    before = everything(checkout)
+    with pytest.raises(CatalogError, match="'bert' reads texts in both directions"):
+        new_source("plays", str(plays), "bert", None, None, "text-generation", None, [])
+    assert everything(checkout) == before

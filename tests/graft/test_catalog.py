@@ -105,6 +105,46 @@ def test_problems_that_no_source_or_target_can_have_are_refused(read):
         read(source + "targets:" + target.replace("image-classification", "text-classification"))
 
 
+TEXT = """
+sources:
+  plays:
+    problem: text-generation
+    data: {path: data/plays}
+    backbone: {config: {model_type: gpt2, n_positions: 64}}
+targets:
+  moods:
+    source: plays
+    problem: text-classification
+    data: {path: data/moods}
+    study: {}
+"""
+
+
+def test_a_decoder_is_a_source_for_a_target_of_texts(read):
+    assert read(TEXT).target("moods").source == "plays"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("gpt2", "bert", r"plays\.backbone\.config\.model_type: 'bert' reads texts in both directions.*such as gpt2"),
+        ("text-generation", "masked-language-modelling", r"'gpt2' has no head for hidden tokens.*such as bert"),
+        ("n_positions: 64", "n_positions: 32", r"plays\.pretraining\.max_tokens: 64 tokens do not fit.* for 32"),
+        ("model_type: gpt2, n_positions", "model_type: roberta, max_position_embeddings", r"positions for 63"),
+        ("n_positions: 64}}", "n_positions: 64}}\n    pretraining: {vocabulary_size: 257}", "at least 258"),
+        (
+            "text-classification",
+            "text-generation",
+            r"moods\.problem: text-generation only pretrains.*a source's problem",
+        ),
+        ("text-classification", "masked-language-modelling", r"masked-language-modelling only pretrains"),
+    ],
+)
+def test_text_networks_and_problems_that_make_no_sense_together_are_refused(read, old, new, message):
+    with pytest.raises(CatalogError, match=message):
+        read(TEXT.replace(old, new))
+
+
 def test_every_problem_is_listed_at_once(read):
     with pytest.raises(CatalogError) as found:
         read(GOOD.replace("source: big", "sauce: big").replace("study: {}", "study: {seeds: none}"))

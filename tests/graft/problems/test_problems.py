@@ -15,6 +15,7 @@ from graft.problems.masked_language_modelling import IGNORED
 from graft.problems.problem import Examples
 from graft.problems.tokens import SPECIAL, _choose_pieces, describe_tokens, pad, train_tokenizer
 from graft.training.batches import generator
+from tests.conftest import BERT
 
 IMAGES, TEXTS, MASKED = (
     PROBLEMS[name] for name in ("image-classification", "text-classification", "masked-language-modelling")
@@ -24,7 +25,7 @@ SENTENCES = ["the cat sat on the mat", "a dog", "the quick brown fox jumps over 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return MASKED.make_processor(pa.table({"text": SENTENCES}), {}, Pretraining(vocabulary_size=100, max_tokens=12))
+    return MASKED.make_processor(pa.table({"text": SENTENCES}), BERT, Pretraining(vocabulary_size=100, max_tokens=12))
 
 
 def cell(image):
@@ -91,7 +92,7 @@ CORPUS = ["to be or not to be", "the table, the cable and the able", "a b c d ab
 def test_the_same_texts_give_the_same_tokenizer_in_whatever_order():
     """Beside a hash map's order: ties are broken by what the pieces are, so another order of texts changes nothing."""
     made = {
-        train_tokenizer(pa.table({"text": texts}), Pretraining(vocabulary_size=100)).backend_tokenizer.to_str()
+        train_tokenizer(pa.table({"text": texts}), BERT, Pretraining(vocabulary_size=100)).backend_tokenizer.to_str()
         for texts in (CORPUS, CORPUS[::-1], CORPUS, sorted(CORPUS))
     }
     assert len(made) == 1

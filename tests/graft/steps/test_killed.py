@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import BERT, RESNET, SPEECH
+from tests.networks import GPT2
 from tests.sounds import tone, wav
 
 PARAMS = f"""
@@ -38,6 +39,11 @@ sources:
     data: {{path: data/clips}}
     backbone: {{config: {json.dumps(SPEECH)}}}
     pretraining: {{epochs: 15, patience: 15, batch_size: 8}}
+  plays:
+    problem: text-generation
+    data: {{path: data/words.csv}}
+    backbone: {{config: {json.dumps({key: value for key, value in GPT2.items() if not key.endswith("_id")})}}}
+    pretraining: {{epochs: 6, patience: 6, batch_size: 8, max_tokens: 16, vocabulary_size: 300}}
 targets:
   t:
     source: s
@@ -47,7 +53,12 @@ targets:
 """
 
 
-PROCESSORS = {"s": "preprocessor_config.json", "words": "tokenizer.json", "clips": "preprocessor_config.json"}
+PROCESSORS = {
+    "s": "preprocessor_config.json",
+    "words": "tokenizer.json",
+    "clips": "preprocessor_config.json",
+    "plays": "tokenizer.json",
+}
 
 
 @pytest.fixture
@@ -123,7 +134,13 @@ def forgetting(folder):
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("s", signal.SIGKILL), ("s", signal.SIGTERM), ("words", signal.SIGKILL), ("clips", signal.SIGKILL)],
+    [
+        ("s", signal.SIGKILL),
+        ("s", signal.SIGTERM),
+        ("words", signal.SIGKILL),
+        ("clips", signal.SIGKILL),
+        ("plays", signal.SIGKILL),
+    ],
 )
 def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name, number):
     unbroken = project.with_name("unbroken")

@@ -10,6 +10,7 @@ from graft.problems.problem import Examples
 from graft.training.batches import generator
 from graft.transferability.features import extract
 from tests.conftest import BERT, RESNET
+from tests.networks import LLAMA
 
 IMAGES, TEXTS, MASKED = (
     PROBLEMS[name] for name in ("image-classification", "text-classification", "masked-language-modelling")
@@ -24,7 +25,7 @@ SENTENCES = ["the cat sat on the mat", "a dog", "the quick brown fox jumps over 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return MASKED.make_processor(pa.table({"text": SENTENCES}), {}, Pretraining(vocabulary_size=100, max_tokens=12))
+    return MASKED.make_processor(pa.table({"text": SENTENCES}), BERT, Pretraining(vocabulary_size=100, max_tokens=12))
 
 
 def texts(tokenizer, config):
@@ -143,3 +144,13 @@ def test_every_group_below_the_head_has_a_boundary(images, image_processor):
     model = build(IMAGES, RESNET, ("a", "b"), seed=0)
     frozen = extract(model, IMAGES, images, image_processor, own_head=True)
     assert list(frozen.boundaries) == [group.name for group in layer_groups(model)][:-1]
+
+
+def test_positions_that_every_block_reads_are_not_what_leaves_the_stem(tokenizer):
+    model, examples = texts(tokenizer, LLAMA)
+    frozen = extract(model, TEXTS, examples, tokenizer, own_head=True)
+    batch = TEXTS.collate(examples, range(4), tokenizer, generator(0), training=False)
+    expected = outputs(model, model.model.embed_tokens, batch)
+    mask = batch["attention_mask"][:, :, None]
+    mean = (expected * mask).sum(1) / mask.sum(1)
+    np.testing.assert_allclose(frozen.boundaries["stem"], mean.numpy(), atol=1e-6)

@@ -1,0 +1,139 @@
+"""Text networks by the way they read: encoders in both directions, decoders forward only.
+
+Told by `model_type` alone, without transformers: a catalogue is read in a moment, and on machines that have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+ENCODERS = frozenset(
+    {
+        "albert",
+        "bart",
+        "bert",
+        "big_bird",
+        "camembert",
+        "convbert",
+        "data2vec-text",
+        "deberta",
+        "deberta-v2",
+        "distilbert",
+        "electra",
+        "ernie",
+        "esm",
+        "esmc",
+        "eurobert",
+        "flaubert",
+        "fnet",
+        "funnel",
+        "gte",
+        "ibert",
+        "jina_embeddings_v3",
+        "layoutlm",
+        "longformer",
+        "luke",
+        "mbart",
+        "megatron-bert",
+        "mobilebert",
+        "modernbert",
+        "modernvbert",
+        "mpnet",
+        "mra",
+        "mvp",
+        "neomme",
+        "nomic_bert",
+        "nystromformer",
+        "perceiver",
+        "reformer",
+        "rembert",
+        "roberta",
+        "roberta-prelayernorm",
+        "roc_bert",
+        "roformer",
+        "squeezebert",
+        "tapas",
+        "ultrabert",
+        "ultravbert",
+        "xlm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+        "yoso",
+    }
+)
+"""Networks with a head for hidden tokens in transformers; a text network that has none is a decoder."""
+COUNTED_FROM_PADDING = frozenset(
+    {
+        "camembert",
+        "data2vec-text",
+        "ibert",
+        "longformer",
+        "luke",
+        "mpnet",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xmod",
+    }
+)
+"""Networks whose positions begin above the padding token's id, so that fewer tokens fit than they have positions."""
+POSITIONS = ("max_position_embeddings", "n_positions")
+BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabulary has no fewer entries
+
+
+def is_decoder(config: Mapping[str, Any]) -> bool:
+    """Say whether a text network of this configuration reads forward only; one without a `model_type` does not."""
+    return config.get("model_type", "bert") not in ENCODERS or bool(config.get("is_decoder"))
+
+
+def count_positions(config: Mapping[str, Any]) -> int | None:
+    """Return how many tokens fit into a network of this configuration; None where it does not say."""
+    known = [config[key] for key in POSITIONS if isinstance(config.get(key), int) and config[key] > 0]
+    if not known:
+        return None
+    counted = config["model_type"] in COUNTED_FROM_PADDING
+    return int(known[0]) - (int(config.get("pad_token_id") or 0) + 1 if counted else 0)
+
+
+def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
+    """Return why a head of transformers makes no sense above a network, or None.
+
+    transformers itself puts the head of a causal language model on an encoder, which then sees what it is to predict.
+    """
+    kind = config["model_type"]
+    if auto_model == "AutoModelForCausalLM" and not is_decoder(config):
+        return (
+            f"'{kind}' reads texts in both directions and would see the token that it is to predict; text-generation"
+            " needs a decoder such as gpt2 or llama, and masked-language-modelling pretrains an encoder"
+        )
+    if auto_model == "AutoModelForMaskedLM" and kind not in ENCODERS:
+        return (
+            f"'{kind}' has no head for hidden tokens; masked-language-modelling needs an encoder such as bert or"
+            " roberta, and text-generation pretrains a decoder"
+        )
+    return None
+
+
+def find_text_misfits(
+    auto_model: str, config: Mapping[str, Any], max_tokens: int, vocabulary_size: int
+) -> Iterator[tuple[str, str]]:
+    """Yield the key of a source and what is wrong there, for a new text network and its tokenizer."""
+    if misfit := find_misfit(auto_model, config):
+        yield "backbone.config.model_type", misfit
+    # the tokenizers trained here number padding 0 below an encoder: what a configuration says of it is overwritten
+    fitting = count_positions({**config, "pad_token_id": 0})
+    if fitting is not None and max_tokens > fitting:
+        yield (
+            "pretraining.max_tokens",
+            f"{max_tokens} tokens do not fit into this '{config['model_type']}', which has positions for {fitting};"
+            " raise its positions under `backbone.config`, or lower `max_tokens`",
+        )
+    if is_decoder(config) and vocabulary_size < BYTES:
+        yield (
+            "pretraining.vocabulary_size",
+            f"{vocabulary_size} entries are too few for a '{config['model_type']}', whose tokenizer knows every byte:"
+            f" at least {BYTES}",
+        )

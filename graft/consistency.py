@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from graft.backbones.rules import find_misfits
 from graft.catalog import NAME, Catalog, Target, nearest
 from graft.problems import PROBLEMS
 from graft.strategies import STRATEGIES, find_strategy
@@ -10,6 +11,7 @@ from graft.strategies import STRATEGIES, find_strategy
 def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
     """Yield one sentence for each unknown name and each pair of entries that do not fit together."""
     yield from _names(catalog)
+    yield from _networks(catalog)
     for name, target in catalog.targets.items():
         if target.source not in catalog.sources:
             known = nearest(target.source, list(catalog.sources))
@@ -22,6 +24,15 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
                 known = nearest(strategy, tunable) + others
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
         yield from _counts(name, target)
+
+
+def _networks(catalog: Catalog) -> Iterator[str]:
+    """Yield what cannot work in the configurations of new networks for images."""
+    for name, source in catalog.sources.items():
+        config, problem = source.backbone.config, PROBLEMS.get(source.problem)
+        if config is not None and problem is not None and problem.modality == "image":
+            for misfit in find_misfits(config, source.pretraining.image_size):
+                yield f"sources.{name}.backbone.config: {misfit}"
 
 
 def _counts(name: str, target: Target) -> Iterator[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from graft.errors import DataError
-from graft.reading import Dataset, hash_image, hash_text, open_image
+from graft.reading import Dataset, convert_image, hash_image, hash_text, open_image
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,7 +90,7 @@ def _describe(cell: Mapping[str, Any]) -> dict[str, Any]:
             ("hash", "width", "height", "mode", "mean", "deviation", "perceptual"), None
         )
         return nothing | {"decodable": False, "what": str(error)}
-    grey = np.asarray(image.convert("L"), dtype=np.float64)
+    grey = np.asarray(convert_image(image, "L"), dtype=np.float64)
     return {
         "decodable": True,
         "hash": hash_image(image),

@@ -81,13 +81,13 @@ def _store_inputs(folder: Path, problem: Problem, rows: pa.Table) -> tuple[pa.Ta
     if problem.modality == "text":
         texts = rows["text"].to_pylist()
         return pa.table({"text": texts}), [{"text": text} for text in texts]
-    from graft.reading import open_image
+    from graft.reading import convert_image, open_image
 
     (folder / "golden").mkdir()
     names = [f"golden/{index}.png" for index in range(rows.num_rows)]
     for name, cell in zip(names, rows["image"].to_pylist(), strict=True):
         image = open_image(cell)
-        image = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else image.convert("RGB")
+        image = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else convert_image(image, "RGB")
         image.save(folder / name)
     cells = [{"bytes": (folder / name).read_bytes(), "path": name} for name in names]
     return pa.table({"image": cells}), names

@@ -3,7 +3,7 @@
 from graft.reading.dataset import Dataset
 from graft.reading.hashing import hash_image, hash_text, row_hashes
 from graft.reading.hub import fetch_hub
-from graft.reading.images import open_image
+from graft.reading.images import convert_image, open_image
 from graft.reading.inspection import Inspection, inspect
 from graft.reading.reader import read
 from graft.reading.shift import path_digest, read_shift
@@ -12,6 +12,7 @@ from graft.reading.splitting import hold_out, sample
 __all__ = [
     "Dataset",
     "Inspection",
+    "convert_image",
     "fetch_hub",
     "hash_image",
     "hash_text",

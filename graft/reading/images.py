@@ -13,6 +13,7 @@ from graft.errors import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # how Pillow calls grey of 16 bits
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -45,3 +46,20 @@ def open_image(cell: Mapping[str, Any] | None) -> Image:
         if "cannot identify" in reason:  # Pillow names the address of its buffer
             reason = "no known image format"
         raise DataError(f"{name}: not an image that can be read ({reason})") from None
+
+
+def convert_image(image: Image, mode: str) -> Image:
+    """Return an image in 8 bits a channel, of mode `L` or `RGB`.
+
+    Grey of 16 bits, as scanners and microscopes write it, is brought to 8 by its range: Pillow alone would clip it at
+    255, and nearly all of the picture would be white. Transparency is dropped.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if image.mode in DEEP:
+        values = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
+    elif image.mode == "P" and image.has_transparency_data:  # Pillow warns where this step is left out
+        image = image.convert("RGBA")
+    return image.convert(mode)

@@ -105,9 +105,9 @@ def _shortened(text: str) -> str:
 
 
 def _thumbnail(cell: Mapping[str, Any]) -> str:
-    from graft.reading import open_image
+    from graft.reading import convert_image, open_image
 
-    image = open_image(dict(cell)).convert("RGB")
+    image = convert_image(open_image(dict(cell)), "RGB")
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     stream = io.BytesIO()
     image.save(stream, format="PNG")

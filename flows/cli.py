@@ -138,7 +138,13 @@ def new_target(
 def new_source(
     name: Annotated[str, typer.Argument(help="Its name in params.yaml.")],
     data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
-    backbone: Annotated[str | None, typer.Option(help="New network: resnet or bert, by the data if not given.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="vgg11, inception_v3, resnet18, vit, convnext, resnet or bert; a folder, a hub id, or a name "
+            "of timm's. By the data if not given."
+        ),
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Existing checkpoint: a local folder.")] = None,
     hub: Annotated[str | None, typer.Option(help="Existing checkpoint: a hub id.")] = None,
     problem: Annotated[str | None, typer.Option(help="Where the data does not tell.")] = None,

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from flows.commands.networks import HUB_ID, choose
 from graft.catalog import NAME, Catalog, load, nearest
 from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
@@ -25,26 +26,6 @@ from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
 
 Kind = Literal["sources", "targets"]
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-# Networks that train from random weights on two CPU cores in minutes; anything larger is a line in params.yaml.
-BACKBONES: dict[str, dict[str, Any]] = {
-    "resnet": {
-        "model_type": "resnet",
-        "embedding_size": 16,
-        "hidden_sizes": [16, 32, 64],
-        "depths": [1, 1, 1],
-        "layer_type": "basic",
-    },
-    "bert": {
-        "model_type": "bert",
-        "hidden_size": 96,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "intermediate_size": 192,
-        "max_position_embeddings": 64,
-    },
-}
 
 
 def new_target(
@@ -86,10 +67,12 @@ def new_source(
     _ready("sources", name)
     with brought(name, data) as path:
         found = inspect(path, _known(problem), _columns(columns), group)
-        network = _backbone(found.problem, backbone, checkpoint, hub)
-        entry = {"problem": found.problem, "data": _data(path, found, group), "backbone": network}
+        network = _network(found.problem, backbone, checkpoint, hub)
+        entry = {"problem": found.problem, "data": _data(path, found, group), **network}
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
+    print("  written")
+    print("\n".join(_written(name, entry, 4)))
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
 
 
@@ -153,17 +136,12 @@ def _data(path: Path, found: Inspection, group: str | None) -> dict[str, Any]:
     return section
 
 
-def _backbone(problem: str, backbone: str | None, checkpoint: Path | None, hub: str | None) -> dict[str, Any]:
+def _network(problem: str, backbone: str | None, checkpoint: Path | None, hub: str | None) -> dict[str, Any]:
     if checkpoint is not None:
-        return {"checkpoint": checkpoint.as_posix()}
+        return {"backbone": {"checkpoint": checkpoint.as_posix()}}
     if hub is not None:
-        return {"hub": hub}
-    kind = backbone or {"image": "resnet", "text": "bert"}[PROBLEMS[problem].modality]
-    if kind not in BACKBONES:
-        raise BadInput(
-            f"--backbone {kind}: expected {' or '.join(BACKBONES)}", advice="Or edit params.yaml afterwards."
-        )
-    return {"config": BACKBONES[kind]}
+        return {"backbone": {"hub": hub}}
+    return choose(backbone, PROBLEMS[problem].modality)
 
 
 def _add(kind: Kind, name: str, entry: Mapping[str, Any], path: Path) -> None:

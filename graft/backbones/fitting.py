@@ -52,8 +52,8 @@ def _advise(model: nn.Module, pixels: torch.Tensor) -> str:
     first = next((weight for weight in model.parameters() if weight.ndim == 4), None)
     if first is not None and first.shape[1] != pixels.shape[1]:
         return (
-            f"Its first convolution reads {first.shape[1]} channel(s), the image processor gives {pixels.shape[1]}. With "
-            "`config`, write `num_channels: N` (transformers) or `model_args: {in_chans: N}` (timm), where N is 1 for "
+            f"Its first convolution reads {first.shape[1]} channel(s), the image processor gives {pixels.shape[1]}. "
+            "With `config`, write `num_channels: N` (transformers) or `model_args: {in_chans: N}` (timm), where N is 1 for "
             "grey and 3 for colour; a checkpoint needs a processor with as many values in image_mean."
         )
     shadow = copy.deepcopy(model).to("meta").eval()  # shapes alone: nothing is computed
@@ -68,8 +68,8 @@ def _advise(model: nn.Module, pixels: torch.Tensor) -> str:
     if not taken:
         return "No usual size of image goes through it either; compare its configuration with the architecture's."
     return (
-        f"Of the usual sizes it takes {', '.join(taken)}: write `pretraining: {{image_size: {taken[0]}}}`. A network made "
-        f"for one size is made for another by `image_size: {pixels.shape[-1]}` (transformers) or `model_args: "
+        f"Of the usual sizes it takes {', '.join(taken)}: write `pretraining: {{image_size: {taken[0]}}}`. A network "
+        f"made for one size is made for another by `image_size: {pixels.shape[-1]}` (transformers) or `model_args: "
         f"{{img_size: {pixels.shape[-1]}}}` (timm) in its config; a checkpoint's size is that of its processor."
     )
 
@@ -79,8 +79,8 @@ def _warn_of_width(model: Any) -> None:
     largest, total = max(groups, key=lambda group: group.parameters), sum(group.parameters for group in groups)
     if largest.parameters >= max(WIDE, MOST * total):
         log.warning(
-            "%s: %s holds %d of its %d million weights; for VGG, `model_args: {mlp_ratio: 0.05}` in a new network's config "
-            "makes the wide layers narrow",
+            "%s: %s holds %d of its %d million weights; for VGG, `model_args: {mlp_ratio: 0.05}` in a new network's "
+            "config makes the wide layers narrow",
             *(_name(model), largest.name, largest.parameters // 10**6, total // 10**6),
         )
 

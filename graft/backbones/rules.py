@@ -42,8 +42,8 @@ def find_misfits(config: Mapping[str, Any], image_size: int | None = None) -> It
         yield from find_misfits_of_timm(config, image_size)
     elif kind in SQUARES and image_size is not None and (own := config.get("image_size", 224)) != image_size:
         yield (
-            f"{kind} reads images of {own} pixels, and those made here have {image_size}; write `image_size: {image_size}`"
-            f" in config, or `pretraining: {{image_size: {own}}}`"
+            f"{kind} reads images of {own} pixels, and those made here have {image_size}; write "
+            f"`image_size: {image_size}` in config, or `pretraining: {{image_size: {own}}}`"
         )
 
 

@@ -1,7 +1,7 @@
 """What an image processor does, in two parts: pixels of 8 bits now, numbers when a batch is made.
 
-Resized and cropped pixels are kept as bytes, a quarter of the memory of what the network reads. That is right only for a
-processor which resizes, crops, rescales and normalises and does nothing else; `require_plain` finds out.
+Resized and cropped pixels are kept as bytes, a quarter of the memory of what the network reads. That is right only for
+a processor which resizes, crops, rescales and normalises and does nothing else; `require_plain` finds out.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ NEARLY = 1e-5  # of a normalised value: what float32 and float64 differ by
 TO_NUMBERS = ("ToTensor", "MaybeToTensor")  # where timm's transforms leave the pixels behind
 ADVICE = (
     "Expected a processor that resizes to one size, crops, rescales and normalises. Put a preprocessor_config.json of "
-    "`image_processor_type: ViTImageProcessor` with size, image_mean and image_std into a copy of the folder, and write "
-    "`checkpoint: FOLDER`."
+    "`image_processor_type: ViTImageProcessor` with size, image_mean and image_std into a copy of the folder, and "
+    "write `checkpoint: FOLDER`."
 )
 
 
@@ -86,7 +86,9 @@ def require_plain(processor: Any) -> None:
             [f"images of {' and '.join(f'{w}x{h}' for w, h in PROBES)} pixels come out as {sizes}"],
             ADVICE,
         )
-    if any(a.shape != b.shape or not torch.allclose(a.float(), b, atol=NEARLY) for a, b in zip(own, parts, strict=True)):
+    if any(
+        a.shape != b.shape or not torch.allclose(a.float(), b, atol=NEARLY) for a, b in zip(own, parts, strict=True)
+    ):
         raise CheckpointError(
             f"the image processor {kind} does more than resize, crop, rescale and normalise",
             ["what it gives itself and what its parts give are different numbers"],

@@ -29,9 +29,7 @@ PROCESSORS = {
     "vit": lambda: transformers.ViTImageProcessorPil(size={"height": 32, "width": 24}),
     "convnext, resnet-50": lambda: transformers.ConvNextImageProcessorPil(size={"shortest_edge": 32}, crop_pct=0.875),
     "convnext of 384": lambda: transformers.ConvNextImageProcessorPil(size={"shortest_edge": 384}),
-    "bit": lambda: transformers.BitImageProcessorPil(
-        size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}
-    ),
+    "bit": lambda: transformers.BitImageProcessorPil(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}),
     "timm": timm_processor,
     "timm, odd crop": lambda: timm_processor(input_size=[3, 31, 31], crop_pct=0.9),
     "timm, squashed": lambda: timm_processor(crop_mode="squash"),
@@ -117,9 +115,7 @@ def test_a_picture_held_on_its_side_is_seen_upright():
 
 
 def test_a_grey_processor_makes_colour_grey():
-    processor = transformers.ViTImageProcessorPil(
-        size={"height": 16, "width": 16}, image_mean=[0.5], image_std=[0.5]
-    )
+    processor = transformers.ViTImageProcessorPil(size={"height": 16, "width": 16}, image_mean=[0.5], image_std=[0.5])
     assert seen([cell(noise((9, 7)))], processor).shape == (1, 1, 16, 16)
 
 

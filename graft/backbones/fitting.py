@@ -53,8 +53,8 @@ def _advise(model: nn.Module, pixels: torch.Tensor) -> str:
     if first is not None and first.shape[1] != pixels.shape[1]:
         return (
             f"Its first convolution reads {first.shape[1]} channel(s), the image processor gives {pixels.shape[1]}. "
-            "With `config`, write `num_channels: N` (transformers) or `model_args: {in_chans: N}` (timm), where N is 1 for "
-            "grey and 3 for colour; a checkpoint needs a processor with as many values in image_mean."
+            "With `config`, write `num_channels: N` (transformers) or `model_args: {in_chans: N}` (timm), where N is 1 "
+            "for grey and 3 for colour; a checkpoint needs a processor with as many values in image_mean."
         )
     shadow = copy.deepcopy(model).to("meta").eval()  # shapes alone: nothing is computed
     taken = []

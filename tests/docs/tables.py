@@ -20,7 +20,7 @@ from graft.strategies import STRATEGIES
 from graft.transferability import SCORES
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 MARKED = re.compile(r"<!-- table: ([\w-]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 SECTIONS = ("Source", "Target", "Data", "Checks", "Backbone", "Pretraining", "Study", "Evaluation", "Shift", "Gates")
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", dict: "mapping"}

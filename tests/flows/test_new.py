@@ -1,6 +1,10 @@
+from unittest.mock import ANY
+
 import pytest
 
+from flows.commands.networks import NETWORKS, choose
 from flows.commands.new import new_source, new_target
+from graft.backbones import find_misfits
 from graft.catalog import load
 from graft.errors import BadInput, CatalogError, DataError
 
@@ -106,3 +110,39 @@ def test_an_entry_goes_into_an_empty_section_too(checkout, sentences):
     (checkout / "params.yaml").write_text("sources: {}\ntargets: {}\n")
     new_source("letters", str(sentences), None, None, None, "masked-language-modelling", None, [])
     assert list(load().sources) == ["letters"]
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        (None, {"backbone": {"config": NETWORKS["resnet"]}}),
+        ("inception_v3", {"backbone": {"config": NETWORKS["inception_v3"]}, "pretraining": {"image_size": 75}}),
+        ("mobilenetv3_small_100", {"backbone": {"config": {"model_type": "timm_wrapper", "architecture": ANY}}}),
+        ("timm/vgg16.tv_in1k", {"backbone": {"hub": "timm/vgg16.tv_in1k"}}),
+    ],
+)
+def test_a_word_stands_for_a_network_of_images(word, written):
+    assert choose(word, "image") == written
+
+
+def test_a_folder_with_a_configuration_is_a_checkpoint(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert choose(str(tmp_path), "image") == {"backbone": {"checkpoint": tmp_path.as_posix()}}
+
+
+def test_a_word_that_stands_for_nothing_is_refused_with_the_nearest():
+    with pytest.raises(BadInput, match="did you mean 'vgg11'"):
+        choose("vgg111", "image")
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "bert"])
+def test_every_network_for_images_passes_the_check_of_the_catalogue(name):
+    entry = choose(name, "image")
+    assert not list(find_misfits(entry["backbone"]["config"], entry.get("pretraining", {}).get("image_size", 32)))
+
+
+def test_what_was_written_is_printed(checkout, sentences, capsys):
+    new_source("letters", str(sentences), "bert", None, None, "masked-language-modelling", None, [])
+    printed = capsys.readouterr().out
+    assert "letters:" in printed
+    assert "model_type: bert" in printed

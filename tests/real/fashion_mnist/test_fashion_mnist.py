@@ -1,4 +1,4 @@
-"""MNIST to Fashion-MNIST, cut down: every kind of network of the catalogue learns, which is more than the largest class."""
+"""MNIST to Fashion-MNIST, cut down: every kind of network of the catalogue learns more than the largest class."""
 
 import json
 from pathlib import Path

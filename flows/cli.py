@@ -143,7 +143,11 @@ def new_source(
     name: Annotated[str, typer.Argument(help="Its name in params.yaml.")],
     data: Annotated[str, typer.Option(help="Folder, file or hub id.")],
     backbone: Annotated[
-        str | None, typer.Option(help="New network: resnet, bert, gpt2, wav2vec2 or ast; by the data if not given.")
+        str | None,
+        typer.Option(
+            help="vgg11, inception_v3, resnet18, vit, convnext, resnet, bert, gpt2, wav2vec2 or ast; a folder, a hub id, or "
+            "a name of timm's. By the data if not given."
+        ),
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Existing checkpoint: a local folder.")] = None,
     hub: Annotated[str | None, typer.Option(help="Existing checkpoint: a hub id.")] = None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from graft.backbones.rules import find_misfits
 from graft.catalog import NAME, Catalog, Source, Target, nearest
 from graft.problems import PROBLEMS
 from graft.problems.networks import find_text_misfits
@@ -29,12 +30,16 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
 
 
 def _networks(name: str, source: Source) -> Iterator[str]:
-    """Yield what cannot be of a new text network: one that exists is looked at when it is loaded."""
+    """Yield what cannot work in the configuration of a new network: one that exists is looked at when it is loaded."""
     problem, config, recipe = PROBLEMS.get(source.problem), source.backbone.config, source.pretraining
-    if problem is None or config is None or problem.modality != "text":
+    if problem is None or config is None:
         return
-    for key, wrong in find_text_misfits(problem.auto_model, config, recipe.max_tokens, recipe.vocabulary_size):
-        yield f"sources.{name}.{key}: {wrong}"
+    if problem.modality == "text":
+        for key, wrong in find_text_misfits(problem.auto_model, config, recipe.max_tokens, recipe.vocabulary_size):
+            yield f"sources.{name}.{key}: {wrong}"
+    elif problem.modality == "image":
+        for misfit in find_misfits(config, recipe.image_size):
+            yield f"sources.{name}.backbone.config: {misfit}"
 
 
 def _counts(name: str, target: Target) -> Iterator[str]:

@@ -159,6 +159,10 @@ NETWORKS = {
     "convnext": Network(from_config(VISION, CONVNEXT), images(1, 32, 2), 3),
     "vgg": Network(from_timm("vgg11", mlp_ratio=0.01), images(3, 32, 4), 5),
     "inception": Network(from_timm("inception_v3"), images(3, 75, 4), 11),
+    "timm resnet": Network(from_timm("test_resnet"), images(3, 32, 4), 4),
+    "mobilenet": Network(from_timm("mobilenetv3_small_050"), images(3, 32, 4), 6),
+    "efficientnet": Network(from_timm("test_efficientnet", drop_rate=0.2, drop_path_rate=0.2), images(3, 32, 4), 5),
+    "timm vit": Network(from_timm("test_vit", img_size=32, drop_rate=0.2, drop_path_rate=0.2), images(3, 32, 4), 6),
     "wav2vec2": Network(from_config(SPEECH, WAV2VEC2), sounds, 3),
     "wav2vec2 with masks": Network(
         from_config(SPEECH, WAV2VEC2, do_stable_layer_norm=True, feat_extract_norm="layer"), masked_sounds, 3

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from flows.commands.starters import STARTERS, find_starter
+from flows.commands.starters import HUB_ID, STARTERS, choose
 from graft.catalog import NAME, Catalog, load, nearest
 from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
@@ -28,7 +28,6 @@ from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
 
 Kind = Literal["sources", "targets"]
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 INPUTS = sorted(medium.column for medium in MEDIA.values())
 
 
@@ -74,10 +73,12 @@ def new_source(
     _ready("sources", name)
     with brought(name, data) as path:
         found = inspect(path, _known(problem), _columns(columns), group, unlabelled=_pretrained_by(backbone))
-        entry = {"problem": found.problem, "data": _data(path, found, group)}
-        entry |= _network(found.problem, backbone, checkpoint, hub)
+        network = _network(found.problem, backbone, checkpoint, hub)
+        entry = {"problem": found.problem, "data": _data(path, found, group), **network}
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
+    print("  written")
+    print("\n".join(_written(name, entry, 4)))
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
 
 
@@ -155,9 +156,7 @@ def _network(problem: str, backbone: str | None, checkpoint: Path | None, hub: s
         return {"backbone": {"checkpoint": checkpoint.as_posix()}}
     if hub is not None:
         return {"backbone": {"hub": hub}}
-    starter = find_starter(backbone, PROBLEMS[problem])
-    recipe = {"pretraining": dict(starter.pretraining)} if starter.pretraining else {}
-    return {"backbone": {"config": dict(starter.config)}, **recipe}
+    return choose(backbone, PROBLEMS[problem])
 
 
 def _add(kind: Kind, name: str, entry: Mapping[str, Any], path: Path) -> None:

@@ -5,13 +5,19 @@ Anything larger is a line in params.yaml.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from graft.catalog import nearest
 from graft.errors import BadInput
 from graft.problems.networks import find_misfit
 from graft.problems.problem import Modality, Problem
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+SIDE = 32  # pixels, where the entry says nothing else: the default of `pretraining.image_size`
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,36 @@ STARTERS: dict[str, Starter] = {
             "hidden_sizes": [16, 32, 64],
             "depths": [1, 1, 1],
             "layer_type": "basic",
+        },
+    ),
+    # at full width the two layers below VGG's classifier hold 120 of its 129 million weights
+    "vgg11": Starter(
+        "image", {"model_type": "timm_wrapper", "architecture": "vgg11_bn", "model_args": {"mlp_ratio": 0.05}}
+    ),
+    "inception_v3": Starter(
+        "image", {"model_type": "timm_wrapper", "architecture": "inception_v3"}, {"image_size": 75}
+    ),
+    "resnet18": Starter("image", {"model_type": "timm_wrapper", "architecture": "resnet18"}),
+    "vit": Starter(
+        "image",
+        {
+            "model_type": "vit",
+            "image_size": SIDE,
+            "patch_size": 4,
+            "hidden_size": 96,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 4,
+            "intermediate_size": 192,
+        },
+    ),
+    "convnext": Starter(
+        "image",
+        {
+            "model_type": "convnext",
+            "patch_size": 2,
+            "hidden_sizes": [24, 48, 96],
+            "depths": [1, 1, 2],
+            "num_stages": 3,
         },
     ),
     "bert": Starter(
@@ -80,14 +116,34 @@ STARTERS: dict[str, Starter] = {
 }
 
 
-def find_starter(name: str | None, problem: Problem) -> Starter:
-    """Return the starter of that name, or the first that makes sense for a problem; raises BadInput naming those."""
+def choose(name: str | None, problem: Problem) -> dict[str, Any]:
+    """Return the `backbone` and, where it needs one, the `pretraining` that a word on the command line stands for.
+
+    A word is a name of `STARTERS`, a local folder, a hub id, or the name of one of timm's architectures; none is the
+    first starter that makes sense for the problem. Raises BadInput for any other.
+    """
     alike = {key: one for key, one in STARTERS.items() if one.modality == problem.modality}
     if name is None:
-        return next(one for one in alike.values() if not find_misfit(problem.auto_model, one.config))
-    if name not in alike:
-        reads = f"reads {STARTERS[name].modality}, the data are {problem.modality}; " if name in STARTERS else ""
+        name = next(key for key, one in alike.items() if not find_misfit(problem.auto_model, one.config))
+    if name in alike:
+        recipe = {"pretraining": dict(alike[name].pretraining)} if alike[name].pretraining else {}
+        return {"backbone": {"config": dict(alike[name].config)}, **recipe}
+    if name in STARTERS:
+        found = f"reads {STARTERS[name].modality}, the data are {problem.modality}"
         raise BadInput(
-            f"--backbone {name}: {reads}expected {' or '.join(alike)}", advice="Or edit params.yaml afterwards."
+            f"--backbone {name}: {found}; expected {' or '.join(alike)}", advice="Or edit params.yaml afterwards."
         )
-    return alike[name]
+    if (Path(name) / "config.json").is_file():
+        return {"backbone": {"checkpoint": Path(name).as_posix()}}
+    if HUB_ID.fullmatch(name) and not Path(name).exists():
+        return {"backbone": {"hub": name}}
+    if problem.modality == "image":
+        import timm  # a second or two, and only for a name that nothing else knows
+
+        if timm.is_model(name):
+            return {"backbone": {"config": {"model_type": "timm_wrapper", "architecture": name}}}
+    raise BadInput(
+        f"--backbone {name}: no network, folder with config.json or hub id; {nearest(name, list(alike))}",
+        advice=f"Expected {', '.join(alike)}, a local folder, a hub id such as timm/resnet18.a1_in1k, or for images "
+        "the name of one of timm's architectures.",
+    )

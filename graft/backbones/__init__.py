@@ -2,9 +2,11 @@
 
 from graft.backbones.agreement import agree
 from graft.backbones.build import build, fetch, load, load_processor, renew, renew_head, save, transplant
+from graft.backbones.fitting import require_fit
 from graft.backbones.freezing import Freeze, count_trained
 from graft.backbones.groups import LayerGroup, is_shared, layer_groups
 from graft.backbones.naming import select_groups
+from graft.backbones.rules import find_misfits
 from graft.backbones.sharing import share_layers
 
 __all__ = [
@@ -14,12 +16,14 @@ __all__ = [
     "build",
     "count_trained",
     "fetch",
+    "find_misfits",
     "is_shared",
     "layer_groups",
     "load",
     "load_processor",
     "renew",
     "renew_head",
+    "require_fit",
     "save",
     "select_groups",
     "share_layers",

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.backbones.groups import layer_groups
-from graft.catalog import Backbone
+from graft.backbones.rules import find_misfits, find_misfits_of_timm
+from graft.backbones.wrapped import WRAPPED, own_weights, tidy
+from graft.catalog import Backbone, nearest
 from graft.errors import CatalogError, CheckpointError, HubUnavailable
 from graft.problems.networks import find_misfit
 
@@ -40,13 +42,17 @@ def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], 
     if misfit := find_misfit(problem.auto_model, config):
         raise CatalogError(f"backbone.config: {misfit}")
     kind = options.pop("model_type")
+    _require_known(config)
     try:
         return _construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RuntimeError, AssertionError) as error:
+        keys = "those of the model's transformers configuration class"
+        if kind == WRAPPED:
+            keys = "architecture and model_args, whose own keys are the arguments of timm's network"
         raise CatalogError(
             f"backbone.config: transformers cannot build a '{kind}' for {problem.name} from it",
             [" ".join(str(error).split())[:300]],
-            "The keys are those of the model's transformers configuration class.",
+            f"The keys are {keys}.",
         ) from error
 
 
@@ -63,10 +69,11 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
     transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
     options: dict[str, Any] = {"ignore_mismatched_sizes": True} if labels is not None else {}
-    options |= {"num_labels": len(labels)} if labels else {}
     try:
+        config = _read_config(folder, len(labels) if labels else None)
         model, report = getattr(transformers, problem.auto_model).from_pretrained(
             folder,
+            config=config,
             **options,
             local_files_only=True,
             trust_remote_code=False,
@@ -74,6 +81,8 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
             output_loading_info=True,
             dtype="float32",
         )
+    except CheckpointError:
+        raise
     except Exception as error:  # whatever a damaged file makes transformers raise, the folder is to blame
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EMFILE):
             raise
@@ -161,11 +170,12 @@ def _construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int
     import torch
     import transformers
 
+    tidy(config)
     if labels:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
     _steady(config)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), own_weights(config):
         torch.manual_seed(seed)
         return getattr(transformers, problem.auto_model).from_config(config, trust_remote_code=False).float()
 
@@ -174,6 +184,33 @@ def _steady(config: Any) -> None:
     for key, value in STEADY.items():
         if hasattr(config, key):
             setattr(config, key, value)
+
+
+def _read_config(folder: Path, classes: int | None) -> Any:
+    """Return a folder's configuration, for another number of classes where one is given."""
+    import transformers
+
+    options = {} if classes is None else {"num_labels": classes}
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
+    if config.model_type == WRAPPED:
+        tidy(config)
+        if misfits := list(find_misfits_of_timm(vars(config))):
+            raise CheckpointError(f"{folder / 'config.json'}: no network can be made of it", misfits)
+    return config
+
+
+def _require_known(config: Mapping[str, Any]) -> None:
+    """Raise CatalogError for what is wrong at first sight, and for a name that timm does not know."""
+    if config["model_type"] != WRAPPED:
+        return
+    problems = list(find_misfits(config))
+    if not problems:
+        import timm
+
+        if not timm.is_model(name := config["architecture"]):
+            problems = [f"timm {timm.__version__} has no architecture '{name}'; {nearest(name, timm.list_models())}"]
+    if problems:
+        raise CatalogError("backbone.config: no network can be made of it", problems)
 
 
 def _require(folder: Path, problem: Problem) -> None:

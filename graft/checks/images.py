@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graft.checks.rule import Rule
-from graft.reading import hash_image, open_image
+from graft.reading import convert_image, hash_image, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,7 +24,7 @@ def describe_image(cell: Mapping[str, Any]) -> dict[str, Any]:
     Raises DataError for one that cannot be read.
     """
     image = open_image(cell)
-    grey = np.asarray(image.convert("L"), dtype=np.float64)
+    grey = np.asarray(convert_image(image, "L"), dtype=np.float64)
     return {
         "hash": hash_image(image),
         "width": image.width,

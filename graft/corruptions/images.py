@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from graft.corruptions.corruption import Corruption, Family
-from graft.reading import hash_image, open_image
+from graft.reading import convert_image, hash_image, open_image
 
 Picture = Image.Image
 SMALL, LARGE = 32, 224  # pixels: the sides that the two published sets of constants were made for
@@ -88,7 +88,7 @@ def occlude(image: Picture, severity: int, random: np.random.Generator) -> Pictu
 def read_picture(cell: Mapping[str, Any]) -> Picture:
     """Return the image of a cell in grey or in colour, 8 bits a channel, as a problem would convert it."""
     image = open_image(cell)
-    return image.convert("L" if image.mode in GREY else "RGB")
+    return convert_image(image, "L" if image.mode in GREY else "RGB")
 
 
 def reduce_picture(image: Picture, side: int) -> Picture:

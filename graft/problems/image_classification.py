@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.classification import Classification
+from graft.problems.pixels import count_channels, normalise, require_plain, resize
 from graft.problems.problem import Batch, Examples, Modality
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class ImageClassification(Classification):
         import numpy as np
         from transformers import ViTImageProcessorPil
 
-        channels = int(config.get("num_channels", 3))
+        channels = count_channels(config)
         size = {"height": recipe.image_size, "width": recipe.image_size}
         raw = ViTImageProcessorPil(size=size, image_mean=[0.0] * channels, image_std=[1.0] * channels)
         pixels = np.asarray(self.encode(table.slice(0, 2000), raw).features, dtype=np.float64) / 255
@@ -39,16 +40,18 @@ class ImageClassification(Classification):
         )
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
-        """Return resized uint8 pixels (channels, height, width), normalised later: a quarter of the memory."""
+        """Return resized uint8 pixels (channels, height, width), normalised later: a quarter of the memory.
+
+        Raises CheckpointError for a processor that cannot be divided so.
+        """
         import numpy as np
 
         from graft.reading import open_image
 
-        mode = "L" if len(processor.image_mean) == 1 else "RGB"
-        images = [open_image(cell).convert(mode) for cell in table["image"].to_pylist()]
-        chunks = (images[start : start + 256] for start in range(0, len(images), 256))
-        options = {"do_rescale": False, "do_normalize": False, "return_tensors": "np"}
-        pixels = [processor(chunk, **options)["pixel_values"] for chunk in chunks]
+        require_plain(processor)
+        cells = table["image"].to_pylist()
+        chunks = (cells[start : start + 256] for start in range(0, len(cells), 256))
+        pixels = [resize([open_image(cell) for cell in chunk], processor) for chunk in chunks]
         features: Sequence[np.ndarray] | np.ndarray = np.concatenate(pixels) if pixels else []
         labels = np.asarray(table["label"], dtype=np.int64) if "label" in table.column_names else None
         return Examples(features, labels)
@@ -60,13 +63,7 @@ class ImageClassification(Classification):
         import numpy as np
         import torch
 
-        pixels = torch.from_numpy(examples.stack(rows)).float()
-        if processor.do_rescale:
-            pixels *= processor.rescale_factor
-        if processor.do_normalize:
-            mean, spread = (torch.tensor(value)[:, None, None] for value in (processor.image_mean, processor.image_std))
-            pixels -= mean  # in place: for photographs the time is that of passing over memory
-            pixels /= spread
+        pixels = normalise(torch.from_numpy(examples.stack(rows)).float(), processor)
         batch = {"pixel_values": pixels}
         if examples.labels is not None:
             batch["labels"] = torch.from_numpy(np.asarray(examples.labels)[list(rows)])

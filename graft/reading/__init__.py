@@ -3,7 +3,7 @@
 from graft.reading.dataset import Dataset
 from graft.reading.hashing import row_hashes
 from graft.reading.hub import fetch_hub
-from graft.reading.images import hash_image, open_image
+from graft.reading.images import convert_image, hash_image, open_image
 from graft.reading.inspection import Inspection, inspect
 from graft.reading.media import MEDIA, Medium
 from graft.reading.reader import read
@@ -18,6 +18,7 @@ __all__ = [
     "Dataset",
     "Inspection",
     "Medium",
+    "convert_image",
     "encode_clip",
     "fetch_hub",
     "hash_clip",

@@ -13,6 +13,7 @@ from graft.reading.cells import cell_bytes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # how Pillow calls grey of 16 bits
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L")  # more than 8 bits a channel: converting would lose them
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
@@ -54,6 +55,23 @@ def hash_image(image: Image) -> str:
 def encode_image(image: Image) -> bytes:
     """Return the image as a PNG file, in 8 bits a channel."""
     stream = io.BytesIO()
-    image = image if image.mode in PNG_MODES else image.convert("RGB")
+    image = image if image.mode in PNG_MODES else convert_image(image, "RGB")
     image.save(stream, "PNG")
     return stream.getvalue()
+
+
+def convert_image(image: Image, mode: str) -> Image:
+    """Return an image in 8 bits a channel, of mode `L` or `RGB`.
+
+    Grey of 16 bits, as scanners and microscopes write it, is brought to 8 by its range: Pillow alone would clip it at
+    255, and nearly all of the picture would be white. Transparency is dropped.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if image.mode in DEEP:
+        values = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
+    elif image.mode == "P" and image.has_transparency_data:  # Pillow warns where this step is left out
+        image = image.convert("RGBA")
+    return image.convert(mode)

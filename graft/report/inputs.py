@@ -32,9 +32,9 @@ def show_text(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def show_image(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a small picture."""
-    from graft.reading import open_image
+    from graft.reading import convert_image, open_image
 
-    image = open_image(dict(row["image"])).convert("RGB")
+    image = convert_image(open_image(dict(row["image"])), "RGB")
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     stream = io.BytesIO()
     image.save(stream, format="PNG")

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.backbones import agree, build, fetch, layer_groups, load, load_processor, save
+from graft.backbones import agree, build, fetch, layer_groups, load, load_processor, require_fit, save
 from graft.catalog import Catalog, Source
 from graft.errors import CheckpointError
 from graft.manifest import digest, sha256, whole_folder
@@ -21,7 +21,7 @@ from graft.reading import Dataset, hold_out, read, sample
 from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training import Job, Trained, score, train
-from graft.training.batches import group_by_length, steps_per_epoch
+from graft.training.batches import generator, group_by_length, steps_per_epoch
 
 log = logging.getLogger(__name__)
 FOLDER = Path("checkpoints")
@@ -42,6 +42,7 @@ def run(name: str, catalog: Catalog) -> None:
     dataset = read(source.data, problem)
     kept, held = _divide(source, dataset)
     model, processor = _begin(source, problem, dataset, kept)
+    _require_fit(model, problem, processor, kept)
     trained, state = Trained(0), _state(name, source, dataset)
     if source.pretraining.epochs:
         trained = _train(name, source, problem, model, processor, kept, held, state)
@@ -102,6 +103,13 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
     if problem.modality == "text":
         agree(model, processor, recipe.max_tokens)
     return model, processor
+
+
+def _require_fit(model: Any, problem: Problem, processor: Any, rows: pa.Table) -> None:
+    """Raise CatalogError where the network cannot read the rows: at once, not after all of them have been encoded."""
+    examples = problem.encode(rows.slice(0, 2), processor)
+    batch = problem.collate(examples, range(len(examples)), processor, generator(0), training=False)
+    require_fit(model, {name: value for name, value in batch.items() if name != "labels"})
 
 
 def _check_digest(source: Source, folder: Path) -> None:

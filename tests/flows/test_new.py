@@ -1,12 +1,16 @@
+from unittest.mock import ANY
+
 import pytest
 
 from flows.commands.new import new_source, new_target
-from flows.commands.starters import STARTERS
-from graft.backbones import build, layer_groups
+from flows.commands.starters import STARTERS, choose
+from graft.backbones import build, find_misfits, layer_groups
 from graft.catalog import Pretraining, load
 from graft.errors import BadInput, CatalogError, DataError
 from graft.problems import PROBLEMS
 from tests.sounds import tone, wav
+
+IMAGES = PROBLEMS["image-classification"]
 
 
 @pytest.fixture
@@ -137,7 +141,7 @@ def test_a_starter_is_a_network_of_several_layer_groups(name):
     problem = next(one for one in PROBLEMS.values() if one.modality == starter.modality and "label" in one.columns)
     groups = layer_groups(build(problem, starter.config, ("a", "b"), seed=0))
     assert len(groups) >= 4
-    assert sum(group.parameters for group in groups) < 10**6
+    assert sum(group.parameters for group in groups) < 30 * 10**6
     Pretraining.model_validate(starter.pretraining)
 
 
@@ -170,3 +174,42 @@ def test_a_network_that_cannot_learn_the_problem_leaves_nothing_behind(checkout,
     with pytest.raises(CatalogError, match="'bert' reads texts in both directions"):
         new_source("plays", str(plays), "bert", None, None, "text-generation", None, [])
     assert everything(checkout) == before
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        (None, {"backbone": {"config": dict(STARTERS["resnet"].config)}}),
+        (
+            "inception_v3",
+            {"backbone": {"config": dict(STARTERS["inception_v3"].config)}, "pretraining": {"image_size": 75}},
+        ),
+        ("mobilenetv3_small_100", {"backbone": {"config": {"model_type": "timm_wrapper", "architecture": ANY}}}),
+        ("timm/vgg16.tv_in1k", {"backbone": {"hub": "timm/vgg16.tv_in1k"}}),
+    ],
+)
+def test_a_word_stands_for_a_network_of_images(word, written):
+    assert choose(word, IMAGES) == written
+
+
+def test_a_folder_with_a_configuration_is_a_checkpoint(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert choose(str(tmp_path), IMAGES) == {"backbone": {"checkpoint": tmp_path.as_posix()}}
+
+
+def test_a_word_that_stands_for_nothing_is_refused_with_the_nearest():
+    with pytest.raises(BadInput, match="did you mean 'vgg11'"):
+        choose("vgg111", IMAGES)
+
+
+@pytest.mark.parametrize("name", [name for name, one in STARTERS.items() if one.modality == "image"])
+def test_every_network_for_images_passes_the_check_of_the_catalogue(name):
+    entry = choose(name, IMAGES)
+    assert not list(find_misfits(entry["backbone"]["config"], entry.get("pretraining", {}).get("image_size", 32)))
+
+
+def test_what_was_written_is_printed(checkout, sentences, capsys):
+    new_source("letters", str(sentences), "bert", None, None, "masked-language-modelling", None, [])
+    printed = capsys.readouterr().out
+    assert "letters:" in printed
+    assert "model_type: bert" in printed

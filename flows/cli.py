@@ -145,8 +145,8 @@ def new_source(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="vgg11, inception_v3, resnet18, vit, convnext, resnet, bert, gpt2, wav2vec2 or ast; a folder, a hub id, or "
-            "a name of timm's. By the data if not given."
+            help="vgg11, inception_v3, resnet18, vit, convnext, resnet, bert, gpt2, wav2vec2 or ast; a folder, a hub "
+            "id, or a name of timm's. By the data if not given."
         ),
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Existing checkpoint: a local folder.")] = None,

@@ -26,7 +26,7 @@ def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], 
     options = dict(config)
     kind = options.pop("model_type")
     try:
-        return _construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
+        return construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise CatalogError(
             f"backbone.config: transformers cannot build a '{kind}' for {problem.name} from it",
@@ -45,6 +45,7 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
     import transformers
 
     _require(folder)
+    _make_known()
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
     transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
     options = {"num_labels": len(labels), "ignore_mismatched_sizes": True} if labels is not None else {}
@@ -72,7 +73,7 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
 
 def renew(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
     """Return a model like the given one with every weight random: what transfer is compared with."""
-    return _construct(problem, copy.deepcopy(model.config), labels, seed)
+    return construct(problem, copy.deepcopy(model.config), labels, seed)
 
 
 def renew_head(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
@@ -144,16 +145,23 @@ def transplant(adapted: Any, source: Any) -> None:
     )
 
 
-def _construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
+def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
+    """Return a network of a transformers configuration, every weight random, that tells these labels apart."""
     import torch
     import transformers
 
+    _make_known()
     if labels:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return getattr(transformers, problem.auto_model).from_config(config, trust_remote_code=False).float()
+
+
+def _make_known() -> None:
+    """Let transformers know the networks that are Graft's own: see `all_boundaries`."""
+    import graft.backbones.all_boundaries  # noqa: F401
 
 
 def _require(folder: Path) -> None:

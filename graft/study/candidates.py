@@ -1,6 +1,6 @@
 """Candidates: strategies resolved for one network, each at one learning rate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,15 +32,24 @@ class Candidate:
         return self.trained_parameters * sum(leg.steps for leg in self.legs)
 
     @property
+    def reads_all(self) -> bool:
+        """Whether its head reads every boundary of the network, so that it needs one made for that."""
+        return self.legs[0].reads == "all"
+
+    @property
     def moves_source(self) -> bool:
         """Whether it starts from the source and trains anything below the head, so that the source can forget."""
         return find_strategy(self.strategy).pretrained and any(moves_below_head(leg) for leg in self.legs)
 
 
-def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tuple[list[Candidate], list[str]]:
+def make_candidates(
+    study: Study, model: Any, proposed: str | None = None, widen: Callable[[], Any] | None = None
+) -> tuple[list[Candidate], list[str]]:
     """Return the candidates with the control's, and a note for each strategy that is left out on this network.
 
-    `proposed` is the block for the strategies that ask for one. Raises CatalogError when every strategy is left out.
+    `proposed` is the block for the strategies that ask for one; `widen` gives the same layers under a head that reads
+    every boundary, for those that need that. Raises CatalogError when every strategy is left out, and ValueError where
+    a strategy lacks what it asks for.
     """
     layers = layer_groups(model)
     groups = [group.name for group in layers]
@@ -61,12 +70,19 @@ def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tu
             notes.append(f"{name} trains the same layers as {twin} on this network and was not tried twice")
             continue
         seen[legs, strategy.blend] = name
-        candidates += [make_candidate("candidate", name, rate, legs, model) for rate in study.learning_rates]
+        trained = _wide(name, widen) if legs[0].reads == "all" else model
+        candidates += [make_candidate("candidate", name, rate, legs, trained) for rate in study.learning_rates]
     if not candidates:
         raise CatalogError("no strategy of this study can be tried", notes, "Add one under `study.strategies`.")
     legs = resolve(find_strategy("scratch"), groups, study.budget_steps)
     candidates += [make_candidate("control", "scratch", rate, legs, model) for rate in study.learning_rates]
     return candidates, notes
+
+
+def _wide(name: str, widen: Callable[[], Any] | None) -> Any:
+    if widen is None:
+        raise ValueError(f"the head of {name} reads every boundary, and no network was given that has such a head")
+    return widen()
 
 
 def _unfit(name: str, study: Study, model: Any, groups: Sequence[str]) -> str | None:

@@ -94,7 +94,7 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
         proposed, norms = propose_block(bench, bench.examples)
         found = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
         proposals = [f"{proposed} has the largest gradients relative to its weights ({found})"]
-    candidates, notes = make_candidates(bench.study, model, proposed)
+    candidates, notes = make_candidates(bench.study, model, proposed, lambda: bench.wide)
     return candidates, [*proposals, *notes], choose_selection(train, data, bench.study)
 
 

@@ -1,5 +1,6 @@
 """One small file per strategy; this literal is their registry."""
 
+from graft.strategies.all_boundaries import ALL_BOUNDARIES
 from graft.strategies.bitfit import BITFIT
 from graft.strategies.discriminative import DISCRIMINATIVE
 from graft.strategies.full import FULL
@@ -37,6 +38,7 @@ STRATEGIES: dict[str, Strategy] = {
         NORM_ONLY,
         LORA,
         WISE_FT,
+        ALL_BOUNDARIES,
         HEAD2TOE,
     )
 }

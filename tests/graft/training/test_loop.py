@@ -224,7 +224,7 @@ def test_adapters_are_merged_into_plain_weights_and_move_the_blocks_alone(run, n
 
 
 def test_a_head_over_all_boundaries_goes_on_with_the_features_of_the_largest_weights(run):
-    _, _, first = run("head2toe", "first", stop_at=STEPS // 2)
+    _, _, first = run("head2toe", "first", stop_at=legs_of("head2toe")[0].steps)
     _, _, both = run("head2toe", "both")
     norms = first.head.linear.weight.norm(dim=0)
     assert first.head.selected.sum() == len(norms) == 22
@@ -237,8 +237,7 @@ def test_a_head_over_all_boundaries_goes_on_with_the_features_of_the_largest_wei
 
 def test_a_group_lasso_leaves_fewer_features_with_weights_that_count(run):
     def weights(lasso):
-        (leg,) = legs_of("head2toe")[:1]
-        model = run("head2toe", f"{lasso}", legs=(replace(leg, steps=STEPS, lasso=lasso),))[2]
+        model = run("head2toe", f"{lasso}", legs=(replace(legs_of("all-boundaries")[0], lasso=lasso),))[2]
         return model.head.linear.weight.norm(dim=0)
 
     assert weights(1.0).sum() < 0.8 * weights(0.0).sum()

@@ -44,7 +44,7 @@ def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], 
     kind = options.pop("model_type")
     _require_known(config)
     try:
-        return _construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
+        return construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
     except (ValueError, TypeError, AttributeError, KeyError, RuntimeError, AssertionError) as error:
         keys = "those of the model's transformers configuration class"
         if kind == WRAPPED:
@@ -66,6 +66,7 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
     import transformers
 
     _require(folder, problem)
+    _make_known()
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
     transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
     options: dict[str, Any] = {"ignore_mismatched_sizes": True} if labels is not None else {}
@@ -98,7 +99,7 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
 
 def renew(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
     """Return a model like the given one with every weight random: what transfer is compared with."""
-    return _construct(problem, copy.deepcopy(model.config), labels, seed)
+    return construct(problem, copy.deepcopy(model.config), labels, seed)
 
 
 def renew_head(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
@@ -166,10 +167,12 @@ def transplant(adapted: Any, source: Any) -> None:
     )
 
 
-def _construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
+def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
+    """Return a network of a transformers configuration, every weight random, that tells these labels apart."""
     import torch
     import transformers
 
+    _make_known()
     tidy(config)
     if labels:
         config.id2label = dict(enumerate(labels))
@@ -184,6 +187,11 @@ def _steady(config: Any) -> None:
     for key, value in STEADY.items():
         if hasattr(config, key):
             setattr(config, key, value)
+
+
+def _make_known() -> None:
+    """Let transformers know the networks that are Graft's own: see `all_boundaries`."""
+    import graft.backbones.all_boundaries  # noqa: F401
 
 
 def _read_config(folder: Path, classes: int | None) -> Any:

@@ -70,8 +70,12 @@ def is_shared(path: str) -> bool:
 def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
     """Return the ordered layer groups of a model, bare or with a head.
 
-    Each parameter and buffer is in exactly one. Raises CatalogError for a network that has no ordered blocks.
+    Each parameter and buffer is in exactly one. A network of Graft's own says itself what its groups are (see
+    `all_boundaries`). Raises CatalogError for a network that has no ordered blocks.
     """
+    if own := getattr(model, "own_layer_groups", None):
+        groups: tuple[LayerGroup, ...] = own()
+        return groups
     base = getattr(model, "base_model", model)
     trunk = find_trunk(base)
     if trunk is None:

@@ -24,7 +24,8 @@ class Depth:
     undefined: Mapping[str, str]
     """Scores without a value here, and why."""
     best: Mapping[str, Any] | None
-    """The candidate with the best validation mean of all that start to train just above; None where none was tried."""
+    """The candidate with the best validation mean of all that start to train just above; None where none was tried.
+    A head that reads lower boundaries too is of no single depth and not among them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def summarise_taus(history: Sequence[Past], score: str) -> PastTaus | Unknown:
 def read_depths(study: Mapping[str, Any]) -> list[Depth]:
     """Return the boundaries of a study (study.json) from the bottom up; none for a study that kept no scores there."""
     sign = 1.0 if study.get("higher_is_better", True) else -1.0
-    tried = [one for one in study["candidates"] if one["strategy"] != "scratch"]
+    tried = [one for one in study["candidates"] if one["strategy"] != "scratch" and not one.get("reads_all")]
     names = [group["name"] for group in study["groups"]]
     depths = []
     for found in study.get("boundary_scores", []):

@@ -1,9 +1,11 @@
 """One small file per strategy; this literal is their registry."""
 
+from graft.strategies.all_boundaries import ALL_BOUNDARIES
 from graft.strategies.bitfit import BITFIT
 from graft.strategies.discriminative import DISCRIMINATIVE
 from graft.strategies.full import FULL
 from graft.strategies.gradual import GRADUAL
+from graft.strategies.head2toe import HEAD2TOE
 from graft.strategies.l2_sp import L2_SP
 from graft.strategies.layer_decay import LAYER_DECAY
 from graft.strategies.layers import PREFIX, named_layers
@@ -36,6 +38,8 @@ STRATEGIES: dict[str, Strategy] = {
         NORM_ONLY,
         LORA,
         WISE_FT,
+        ALL_BOUNDARIES,
+        HEAD2TOE,
     )
 }
 

@@ -5,7 +5,7 @@ shallow network can be seen to be the same.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from graft.errors import CatalogError
@@ -14,6 +14,7 @@ Words = tuple[str, ...]
 Depth = int | Literal["half", "all", "each", "proposed"] | Words
 Select = Callable[[Words], Sequence[str]]
 Scope = Literal["every", "biases", "norms"]
+Reads = Literal["last", "all"]
 NEW = 10.0  # a head begins from random weights, above layers that know something (Long et al. 2015, section 4.1)
 
 
@@ -37,6 +38,13 @@ class Phase:
     """Strength of the pull towards the weights that training began with, below the head."""
     rank: int = 0
     """Rank of low-rank adapters, which then train in place of the weights below the head; 0: none."""
+    reads: Reads = "last"
+    """Which boundaries the head reads: the last one, or all (see `graft/backbones/all_boundaries.py`); the same in
+    every phase."""
+    lasso: float = 0.0
+    """Strength of a group lasso on the weights of each feature that such a head reads."""
+    kept: float = 1.0
+    """Share of these features that the phase begins anew with: those of the largest weights."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,9 @@ class Leg:
     scope: Scope = "every"
     anchor: float = 0.0
     rank: int = 0
+    reads: Reads = "last"
+    lasso: float = 0.0
+    kept: float = 1.0
 
     def rate_of(self, group: str) -> float:
         """Return the factor on the learning rate of one of the groups."""
@@ -91,8 +102,7 @@ def resolve(
     ends = [round(steps * sum(share for _, share, _ in parts[: i + 1])) for i in range(len(parts))]
     begins = [0, *ends[:-1]]
     legs = (
-        Leg(trained, end - begin, phase.head, phase.decay, phase.scope, phase.anchor, phase.rank)
-        for (phase, _, trained), begin, end in zip(parts, begins, ends, strict=True)
+        _leg(phase, trained, end - begin) for (phase, _, trained), begin, end in zip(parts, begins, ends, strict=True)
     )
     return tuple(leg for leg in legs if leg.steps)
 
@@ -105,6 +115,12 @@ def count_frozen(legs: Sequence[Leg], groups: Sequence[str]) -> int:
 def count_parts(strategy: Strategy, groups: Sequence[str]) -> int:
     """Return into how many legs a strategy falls on a network: the steps it needs at the very least."""
     return sum(len(groups) if phase.blocks == "each" else 1 for phase in strategy.phases)
+
+
+def _leg(phase: Phase, groups: tuple[str, ...], steps: int) -> Leg:
+    """Return a phase as it is on one network: all but `blocks` and `share`, which are resolved."""
+    same = {one.name: getattr(phase, one.name) for one in fields(Phase) if one.name not in ("blocks", "share")}
+    return Leg(groups, steps, **same)
 
 
 def _parts(

@@ -18,6 +18,7 @@ from graft.training.activations import Activations
 from graft.training.device import make_accelerator, peak_memory_bytes
 from graft.training.feed import Feed
 from graft.training.flops import count_flops
+from graft.training.prefix import Prefix
 from graft.training.recording import record
 
 log = logging.getLogger(__name__)
@@ -27,28 +28,41 @@ GIGABYTE = 10**9
 def with_prefix(bench: Bench, candidates: Sequence[Candidate], store: str) -> Bench:
     """Return the bench with the prefix at every boundary that a candidate freezes; `store` names its folder.
 
+    Heads that read every boundary have one of their own, in which each row is its pooled features and nothing else; it
+    takes a pass of its own.
     The rows of an earlier study with the same source are read from that folder and not run again.
     """
-    accelerator = make_accelerator()
-    model = accelerator.prepare(renew_head(bench.source, bench.problem, bench.labels, seed=0))
-    names = [group.name for group in layer_groups(model)]
-    legs = [leg for candidate in candidates if candidate.role == "candidate" for leg in candidate.legs]
-    boundaries = {count_frozen([leg], names) for leg in legs} - {0}
+    accelerator, names = make_accelerator(), [group.name for group in layer_groups(bench.source)]
+    tried = [one for one in candidates if one.role == "candidate"]
+    boundaries = {
+        wide: {count_frozen([leg], names) for one in tried if one.reads_all == wide for leg in one.legs} - {0}
+        for wide in (False, True)
+    }
     budget = int(settings().cache_gigabytes * GIGABYTE)
-    if not boundaries or not budget:
+    if not any(boundaries.values()) or not budget:
         return bench
     feed = Feed.of(bench.problem, bench.examples, bench.processor, accelerator.device)
     room = Activations(budget, accelerator.device, settings().work / "activations" / store)
     started, batch = time.perf_counter(), bench.study.batch_size
-    prefix, flops = count_flops(lambda: record(model, feed, sorted(boundaries), room, batch, accelerator.autocast))
+
+    def record_for(wide: bool) -> Prefix | None:
+        if not boundaries[wide]:
+            return None
+        plain = bench.wide if wide else bench.source
+        model = accelerator.prepare(renew_head(plain, bench.problem, bench.labels, seed=0))
+        return record(model, feed, sorted(boundaries[wide]), room, batch, accelerator.autocast)
+
+    (prefix, wide_prefix), flops = count_flops(lambda: (record_for(False), record_for(True)))
     seconds = round(time.perf_counter() - started, 3)
     room.forget_others()  # a source that was trained anew leaves nothing behind that would fill the disk
-    if prefix.boundaries:
+    kept = [_listed(prefix.boundaries)] if prefix and prefix.boundaries else []
+    kept += ["of all together"] if wide_prefix and wide_prefix.boundaries else []
+    if kept:
         found = f", {room.found_bytes / 1e6:.2g} MB of it from an earlier study" if room.found_bytes else ""
-        size, at = room.used_bytes / 1e6, _listed(prefix.boundaries)
+        size, at = room.used_bytes / 1e6, " and ".join(kept)
         log.info("prefix cache: %d rows at boundaries %s, %.2g MB%s", len(feed), at, size, found)
     cost = _first(bench, Recording(len(feed), seconds, flops, peak_memory_bytes()))
-    return replace(bench, prefix=prefix, recording=cost)
+    return replace(bench, prefix=prefix, wide_prefix=wide_prefix, recording=cost)
 
 
 def _first(bench: Bench, cost: Recording) -> Recording:

@@ -1,6 +1,6 @@
 """Candidates: strategies resolved for one network, each at one learning rate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -32,15 +32,24 @@ class Candidate:
         return self.trained_parameters * sum(leg.steps for leg in self.legs)
 
     @property
+    def reads_all(self) -> bool:
+        """Whether its head reads every boundary of the network, so that it needs one made for that."""
+        return self.legs[0].reads == "all"
+
+    @property
     def moves_source(self) -> bool:
         """Whether it starts from the source and trains anything below the head, so that the source can forget."""
         return find_strategy(self.strategy).pretrained and any(moves_below_head(leg) for leg in self.legs)
 
 
-def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tuple[list[Candidate], list[str]]:
+def make_candidates(
+    study: Study, model: Any, proposed: str | None = None, widen: Callable[[], Any] | None = None
+) -> tuple[list[Candidate], list[str]]:
     """Return the candidates with the control's, and a note for each strategy that is left out on this network.
 
-    `proposed` is the block for the strategies that ask for one. Raises CatalogError when every strategy is left out.
+    `proposed` is the block for the strategies that ask for one; `widen` gives the same layers under a head that reads
+    every boundary, for those that need that; None where the problem has no such network. Raises CatalogError when every strategy is left out, and ValueError where
+    a strategy lacks what it asks for.
     """
     layers = layer_groups(model)
     groups = [group.name for group in layers]
@@ -48,7 +57,7 @@ def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tu
     notes: list[str] = []
     seen: dict[tuple[tuple[Leg, ...], float | None], str] = {}
     for name in study.strategies:
-        if reason := _unfit(name, study, model, groups):
+        if reason := _unfit(name, study, model, groups) or _unreadable(name, widen):
             notes.append(reason)
             continue
         strategy = find_strategy(name)
@@ -64,7 +73,8 @@ def make_candidates(study: Study, model: Any, proposed: str | None = None) -> tu
             notes.append(f"{name} trains the same layers as {twin} on this network and was not tried twice")
             continue
         seen[legs, strategy.blend] = name
-        candidates += [make_candidate("candidate", name, rate, legs, model) for rate in study.learning_rates]
+        trained = widen() if legs[0].reads == "all" and widen is not None else model
+        candidates += [make_candidate("candidate", name, rate, legs, trained) for rate in study.learning_rates]
     if not candidates:
         raise CatalogError("no strategy of this study can be tried", notes, "Add one under `study.strategies`.")
     legs = resolve(find_strategy("scratch"), groups, study.budget_steps)
@@ -80,6 +90,13 @@ def _unfit(name: str, study: Study, model: Any, groups: Sequence[str]) -> str | 
         return f"{name} has {parts} phases on this network, more than the budget of {study.budget_steps} steps"
     if any(phase.rank for phase in strategy.phases) and not reachable(model):
         return f"{name} needs linear layers, and the blocks of this network have none"
+    return None
+
+
+def _unreadable(name: str, widen: Callable[[], Any] | None) -> str | None:
+    """Return why a strategy whose head reads every boundary cannot be tried for this problem, or None."""
+    if widen is None and find_strategy(name).phases[0].reads == "all":
+        return f"{name} gives one set of logits for a whole image or text, which this problem does not ask for"
     return None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from graft.backbones import layer_groups, renew_head
+from graft.backbones import layer_groups
 from graft.catalog import Target
 from graft.problems.tokens import describe_tokens
 from graft.reading import Dataset, row_hashes
@@ -20,7 +20,7 @@ def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, re
     """Return the facts of a study, ready for JSON."""
     problem, train = bench.problem, dataset.splits["train"]
     trained = result.winner.candidate.trained_groups
-    groups = layer_groups(renew_head(bench.source, problem, bench.labels, seed=0))
+    groups = layer_groups(bench.begin(result.winner.candidate, seed=0))
     return {
         "target": name,
         "source": target.source,
@@ -70,6 +70,7 @@ def _choice(standing: Standing) -> dict[str, Any]:
         "steps": standing.steps,
         "trained_groups": list(candidate.trained_groups),
         "trained_parameters": candidate.trained_parameters,
+        "reads_all": candidate.reads_all,
         "mean": standing.mean,
         "standard_error": standing.standard_error,
     }

@@ -45,7 +45,8 @@ def prune(
     """Return who stays and who is left out, by accuracies in `scores` that were read from `rows` labelled rows.
 
     All scores must agree, and one that is undefined never does. The control stays, and so do who trains everything
-    (or, where nobody does, who freezes least), who is `safe`, and at least two strategies. `groups` are the network's,
+    (or, where nobody does, who freezes least), who is `safe`, whose head reads lower boundaries too, and at least two
+    strategies. `groups` are the network's,
     in order.
     """
     frozen = {one: count_frozen(one.legs, groups) for one in candidates if one.role == "candidate"}
@@ -56,7 +57,9 @@ def prune(
     }
     least = min(frozen.values())
     behind = [
-        one for one, depth in frozen.items() if depth > least and groups[depth - 1] in reasons and one not in safe
+        one
+        for one, depth in frozen.items()
+        if depth > least and groups[depth - 1] in reasons and one not in safe and not one.reads_all
     ]
     staying = {one.strategy for one in frozen if one not in behind}
     for one in sorted(behind, key=lambda one: frozen[one]):  # a stable sort: of equal depths the first named

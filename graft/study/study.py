@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from graft.backbones import renew_head
+from graft.backbones.all_boundaries import READABLE
 from graft.catalog import Data
 from graft.strategies import find_strategy
 from graft.study.budget import describe_end, refuse
@@ -94,7 +95,8 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
         proposed, norms = propose_block(bench, bench.examples)
         found = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
         proposals = [f"{proposed} has the largest gradients relative to its weights ({found})"]
-    candidates, notes = make_candidates(bench.study, model, proposed)
+    widen = (lambda: bench.wide) if bench.problem.auto_model in READABLE else None
+    candidates, notes = make_candidates(bench.study, model, proposed, widen)
     return candidates, [*proposals, *notes], choose_selection(train, data, bench.study)
 
 

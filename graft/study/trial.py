@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from graft.backbones import layer_groups, renew, renew_head
+from graft.backbones.all_boundaries import AllBoundaries, widen
 from graft.catalog import Study
 from graft.manifest import digest, write_whole
 from graft.problems.problem import Examples, Problem, has_classes
@@ -24,6 +25,7 @@ from graft.study.candidates import Candidate
 from graft.study.folds import Fold
 from graft.study.skill import Skill
 from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, predict, train
+from graft.training.batches import generator
 from graft.training.flops import Meter
 from graft.training.prefix import Prefix, playing
 
@@ -59,6 +61,8 @@ class Bench:
     """Where trials keep their state and their outcomes."""
     prefix: Prefix | None = None
     """What the source's lower groups return for the labelled budget, as far as it has been recorded."""
+    wide_prefix: Prefix | None = None
+    """What leaves all of its groups, for heads that read every boundary."""
     skill: Skill | None = None
     """The source's own skill, on rows for choosing; None where it cannot be measured."""
     recording: Recording | None = None
@@ -72,6 +76,20 @@ class Bench:
         if has_classes(self.problem):
             return np.asarray(self.examples.labels, dtype=np.int64)
         return np.zeros(self.examples.row_count, dtype=np.int64)
+
+    @cached_property
+    def wide(self) -> AllBoundaries:
+        """The source's layers under a head that reads every boundary; made where a candidate asks for it."""
+        rows = range(min(2, len(self.examples)))
+        batch = self.problem.collate(self.examples, rows, self.processor, generator(0), training=False)
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        return widen(self.source, self.problem, self.labels, 0, inputs)
+
+    def begin(self, candidate: Candidate, seed: int) -> Any:
+        """Return the network that a candidate's training begins with."""
+        if not find_strategy(candidate.strategy).pretrained:
+            return renew(self.source, self.problem, self.labels, seed)
+        return renew_head(self.wide if candidate.reads_all else self.source, self.problem, self.labels, seed)
 
 
 @dataclass(frozen=True)
@@ -175,8 +193,7 @@ def _train(
     report: Callable[[int, str], None],
 ) -> tuple[Any, Outcome]:
     started = time.perf_counter()
-    begin = renew if candidate.strategy == "scratch" else renew_head
-    model = begin(bench.source, bench.problem, bench.labels, seed)
+    model = bench.begin(candidate, seed)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     every = max(1, sum(leg.steps for leg in candidate.legs) // POINTS)
@@ -204,7 +221,7 @@ def _train(
     groups = [group.name for group in layer_groups(model)]
     steps = [int(row["step"] or 0) for row in trained.curve]
     measured = [step for step, row in zip(steps, trained.curve, strict=True) if "validation_loss" in row]
-    fresh = partial(begin, bench.source, bench.problem, bench.labels, seed)
+    fresh = partial(bench.begin, candidate, seed)
     return model, Outcome(
         role=candidate.role,
         strategy=candidate.strategy,
@@ -241,7 +258,9 @@ def _finish(curve: list[dict[str, float | None]], loss: float, metric: float) ->
 
 def _prefix_for(bench: Bench, candidate: Candidate) -> Prefix | None:
     """Return what was recorded of the source's layers, which is nothing to a network of random weights."""
-    return bench.prefix if find_strategy(candidate.strategy).pretrained else None
+    if not find_strategy(candidate.strategy).pretrained:
+        return None
+    return bench.wide_prefix if candidate.reads_all else bench.prefix
 
 
 def _rehearsal_for(bench: Bench, candidate: Candidate) -> Rehearsal | None:

@@ -79,7 +79,7 @@ class Meter:
         @cache
         def kind(leg: Leg, width: int) -> Kind:
             played = job.prefix.deepest(count_frozen([leg], groups)) if job.prefix else 0
-            return Kind(replace(leg, steps=0, head=1.0, decay=1.0, anchor=0.0), played, width)
+            return Kind(replace(leg, steps=0, head=1.0, decay=1.0, anchor=0.0, lasso=0.0, kept=1.0), played, width)
 
         def leg_of(step: int) -> Leg:
             return legs[next(i for i, end in enumerate(ends) if step < end)]

@@ -119,6 +119,7 @@ class Run:
                 if self.job.blend is not None and self._leg == 0:
                     self.pivot = self._copy()
                 self._enter(self._leg + 1)
+                self._keep_features()
             loss = self._step()
             self.step += 1
             self._recent.append(loss)
@@ -159,6 +160,11 @@ class Run:
         schedule = get_cosine_schedule_with_warmup(optimizer, warmup, plan.steps)
         self.optimizer, self.schedule = self.accelerator.prepare(optimizer, schedule)
 
+    def _keep_features(self) -> None:
+        """Begin anew on the features that the leg before has found to matter, where this leg says so."""
+        if (kept := self.job.legs[self._leg].kept) < 1:
+            self.accelerator.unwrap_model(self.model).head.select(kept, self.job.seed)
+
     def _parameter_groups(self, plan: Leg) -> list[dict[str, Any]]:
         """Return what trains by learning rate; weight decay is for matrices, not for biases and normalisations."""
         groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
@@ -187,6 +193,8 @@ class Run:
         self.accelerator.backward(self._with_source(loss))
         if anchor := job.legs[self._leg].anchor:
             self._pull_back(anchor)
+        if lasso := job.legs[self._leg].lasso:
+            self.accelerator.unwrap_model(self.model).head.shrink(lasso)
         self.accelerator.clip_grad_norm_(self.model.parameters(), job.recipe.clip)
         self.optimizer.step()
         self.schedule.step()

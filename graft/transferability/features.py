@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from graft.backbones import is_shared, layer_groups
+from graft.backbones import layer_groups
+from graft.backbones.boundaries import hear_boundaries, pool
 from graft.problems.problem import Examples, Problem
 from graft.training import predict
 from graft.training.batches import batches_in_order
@@ -58,54 +59,21 @@ def _recording(model: Any) -> Iterator[dict[str, list[Vectors]]]:
     """Yield a dictionary that gets each batch's features, by group, while the model runs."""
     groups = layer_groups(model)[:-1]
     pooled: dict[str, list[Vectors]] = {group.name: [] for group in groups}
-    latest: dict[str, torch.Tensor] = {}
     mask: list[torch.Tensor | None] = [None]
 
-    def begin(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        latest.clear()
-        mask[0] = named.get("attention_mask")
+    with hear_boundaries(model, groups) as latest:
 
-    def keep(group: str, output: Any) -> None:
-        if (tensor := _first_tensor(output)) is not None:
-            latest[group] = tensor
+        def begin(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            latest.clear()
+            mask[0] = named.get("attention_mask")
 
-    def end(*_: Any) -> None:
-        for name, tensor in latest.items():
-            pooled[name].append(_pool(tensor, mask[0]).cpu().numpy())
+        def end(*_: Any) -> None:
+            for name, tensor in latest.items():
+                pooled[name].append(pool(tensor.detach(), mask[0]).cpu().numpy())
 
-    handles = [model.register_forward_pre_hook(begin, with_kwargs=True), model.register_forward_hook(end)]
-    for group in groups:
-        # Of all modules of a group the last to end is the one whose output leaves it.
-        named = [(path, module) for path, module in model.named_modules() if path and group.owns(path)]
-        modules = [module for path, module in named if not is_shared(path)]
-        handles += [
-            module.register_forward_hook(lambda _, __, output, name=group.name: keep(name, output))
-            for module in modules
-        ]
-    try:
-        yield pooled
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _pool(output: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Return one float32 vector a row, (rows, dimensions)."""
-    output = output.detach().float()
-    if output.ndim == 4:
-        return output.mean(dim=(2, 3))
-    if output.ndim != 3:
-        return output.flatten(1)
-    if mask is None or mask.shape != output.shape[:2]:
-        return output.mean(dim=1)
-    real = mask[:, :, None].to(output)
-    return (output * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
-
-
-def _first_tensor(output: Any) -> torch.Tensor | None:
-    """Return the hidden states of what a module returns, which come first in tuples and output classes."""
-    if isinstance(output, torch.Tensor):
-        return output
-    if isinstance(output, Mapping):
-        output = tuple(output.values())
-    return next((part for part in output if isinstance(part, torch.Tensor)), None) if output else None
+        handles = [model.register_forward_pre_hook(begin, with_kwargs=True), model.register_forward_hook(end)]
+        try:
+            yield pooled
+        finally:
+            for handle in handles:
+                handle.remove()

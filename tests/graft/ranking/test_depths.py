@@ -45,6 +45,12 @@ def test_each_depth_counts_with_the_best_that_starts_there_and_what_trains_every
     assert [depth.best["strategy"] for depth in read_depths(made)] == ["slow", "top-1", "top-2"]
 
 
+def test_a_head_that_reads_every_depth_is_of_none():
+    made = study([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
+    made["candidates"].append({**made["candidates"][2], "strategy": "head2toe", "mean": 0.9, "reads_all": True})
+    assert [depth.best["mean"] for depth in read_depths(made)] == [0.5, 0.6, 0.7]
+
+
 @pytest.mark.parametrize(
     ("scores", "means", "reason"),
     [

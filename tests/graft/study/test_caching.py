@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -16,10 +17,10 @@ from graft.training.batches import group_by_length
 from graft.training.flops import count_flops
 from tests.conftest import BERT, RESNET
 
-STRATEGIES = ("linear-probe", "top-1", "lp-ft", "surgical")
+STRATEGIES = ("linear-probe", "top-1", "lp-ft", "surgical", "head2toe")
 STUDY = Study(strategies=STRATEGIES, seeds=2, budget_steps=4, folds=2, batch_size=6)
 
-MEASURED = (("lp-ft", True), ("surgical", False), ("scratch", True))
+MEASURED = (("lp-ft", True), ("surgical", False), ("head2toe", True), ("head2toe", False), ("scratch", True))
 
 
 @pytest.fixture(params=["resnet", "bert"])
@@ -61,6 +62,7 @@ def test_a_study_from_the_cache_is_the_study_without_it_to_the_bit(bench):
     _, plain, plain_finals = run(bench, False)
     assert cached_bench.prefix is not None
     assert set(cached_bench.prefix.boundaries) >= {3, 4}
+    assert cached_bench.wide_prefix.boundaries == (4,)
     assert [_facts(outcome) for outcome in cached.outcomes] == [_facts(outcome) for outcome in plain.outcomes]
     assert [standing.candidate for standing in cached.standings] == [standing.candidate for standing in plain.standings]
     for ours, theirs in zip(cached.outcomes, plain.outcomes, strict=True):  # what is played back is not run
@@ -88,6 +90,7 @@ def test_the_flops_of_a_trial_are_those_that_a_counter_over_all_of_it_sees(bench
     fold = next(split(rows, selection, seed=0))
     counted = run_trial(bench, candidate, 0, fold, ignore).flops
     again = dataclasses.replace(bench, folder=tmp_path / "again")  # with a meter that knows every kind of pass
+    assert again.wide  # a study makes it once, not in a trial
     outcome, seen = count_flops(lambda: run_trial(again, candidate, 0, fold, ignore))
     assert outcome.flops == counted
     merging = 0 if strategy != "lora" else 0.01 * seen  # once, at the end: rank x inputs x outputs of every layer
@@ -115,6 +118,16 @@ def test_a_second_study_of_the_same_source_stores_nothing_anew(bench, tmp_path):
     assert before
     assert with_prefix(bench, candidates, "target").prefix is not None
     assert stored() == before
+
+
+def test_of_a_head_over_all_boundaries_the_cache_keeps_the_pooled_features_and_no_maps(bench, tmp_path):
+    bench = dataclasses.replace(bench, study=STUDY.model_copy(update={"strategies": ("head2toe",)}))
+    rows = pa.table({"label": pa.array(bench.examples.labels, pa.int64())})
+    bench = with_prefix(bench, plan(bench, rows, Data(path="data"))[0], "target")
+    assert (bench.prefix, bench.wide_prefix.boundaries) == (None, (4,))
+    values = [np.load(path) for path in (tmp_path / "work" / "activations" / "target").rglob("values.npy")]
+    assert {value.shape[1:] for value in values} == {(sum(bench.wide.widths.values()),)}
+    assert sum(map(len, values)) == len(bench.examples)
 
 
 def test_the_cache_can_be_turned_off(bench, monkeypatch):

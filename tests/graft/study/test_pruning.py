@@ -46,6 +46,10 @@ def test_a_depth_is_not_left_out_for_lower_features_that_are_poor_because_what_l
     assert left_out(ridge_probe=[0.2, 0.4, 0.7, 0.9]) == []
 
 
+def test_a_head_that_reads_the_lower_features_too_is_not_left_out_for_what_the_last_ones_hide():
+    assert left_out([*ALL, candidate("head2toe")], ridge_probe=[0.8, 0.9, 0.9, 0.6]) == ["linear-probe"]
+
+
 @pytest.mark.parametrize(("rows", "expected"), [(100, []), (1000, ["linear-probe"])])
 def test_only_a_difference_of_more_than_two_standard_errors_is_clear(rows, expected):
     assert left_out(ridge_probe=[0.8, 0.8, 0.8, 0.72], rows=rows) == expected

@@ -10,12 +10,14 @@ import torch
 
 from graft import interruption
 from graft.backbones import build, layer_groups
+from graft.backbones.all_boundaries import widen
 from graft.catalog import Study
 from graft.errors import CheckpointError, Interrupted
 from graft.problems import PROBLEMS
 from graft.problems.problem import Examples
 from graft.settings import settings
 from graft.strategies import STRATEGIES, resolve
+from graft.strategies.head2toe import KEPT
 from graft.training import Job, score, train
 from tests.conftest import BERT, RESNET
 
@@ -58,14 +60,15 @@ def run(networks, tmp_path):
     """
 
     def go(strategy="full", folder="state", kill=None, network="resnet", **changes):
-        problem, config, labels, rows, processor = networks[network]
-        model = build(problem, config, labels, seed=0)
+        problem, _, _, rows, processor = networks[network]
+        legs = changes.get("legs", legs_of(strategy))
+        model = begin(networks[network], legs)
         job = {
             "problem": problem,
             "processor": processor,
             "train": rows,
             "validation": rows,
-            "legs": legs_of(strategy),
+            "legs": legs,
             "learning_rate": 1e-2,
             "recipe": Study(),
             "seed": 0,
@@ -80,6 +83,16 @@ def run(networks, tmp_path):
         return weights_digest(model), trained, model
 
     return go
+
+
+def begin(network, legs):
+    """Return a fresh network as the legs need it."""
+    problem, config, labels, rows, processor = network
+    model = build(problem, config, labels, seed=0)
+    if legs[0].reads == "last":
+        return model
+    batch = problem.collate(rows, [0, 1], processor, torch.Generator(), training=False)
+    return widen(model, problem, labels, 0, {name: value for name, value in batch.items() if name != "labels"})
 
 
 def legs_of(strategy):
@@ -110,7 +123,7 @@ def test_a_run_killed_in_every_phase_and_between_phases_ends_in_the_same_bits(ru
     assert (resumed, again.curve) == (unbroken, whole.curve)
 
 
-@pytest.mark.parametrize("strategy", ["full", "lp-ft", "wise-ft", "lora"])
+@pytest.mark.parametrize("strategy", ["full", "lp-ft", "wise-ft", "lora", "head2toe"])
 def test_a_run_that_is_ended_and_continued_is_the_run_that_never_ended(run, strategy):
     network = "bert" if strategy == "lora" else "resnet"
     whole, _, _ = run(strategy, "whole", network=network)
@@ -137,8 +150,8 @@ def test_a_run_learns(run, images, image_processor):
 
 
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "lora"])  # its groups hold no norms
-def test_frozen_weights_and_statistics_stay_to_the_bit_in_every_phase(run, strategy):
-    before, seen = build(PROBLEM, RESNET, ("a", "b", "c"), seed=0).state_dict(), set()
+def test_frozen_weights_and_statistics_stay_to_the_bit_in_every_phase(run, networks, strategy):
+    before, seen = begin(networks["resnet"], legs_of(strategy)).state_dict(), set()
     legs, whole = legs_of(strategy), sum(leg.steps for leg in legs_of(strategy))
     for leg, end in zip(legs, accumulate(leg.steps for leg in legs), strict=True):
         seen |= set(leg.groups)
@@ -146,7 +159,7 @@ def test_frozen_weights_and_statistics_stay_to_the_bit_in_every_phase(run, strat
         trained = [group for group in layer_groups(model) if group.name in seen]
         moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
         assert all(any(group.owns(name) for group in trained) for name in moved)
-        assert any("classifier" in name for name in moved)
+        assert any("classifier" in name or "head" in name for name in moved)
         assert any("running_mean" in name for name in moved) == any("block" in group for group in seen)
 
 
@@ -208,6 +221,26 @@ def test_adapters_are_merged_into_plain_weights_and_move_the_blocks_alone(run, n
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert "bert.encoder.layer.0.attention.self.query.weight" in moved
     assert not {name for name in moved if "embeddings" in name or "LayerNorm" in name}
+
+
+def test_a_head_over_all_boundaries_goes_on_with_the_features_of_the_largest_weights(run):
+    _, _, first = run("head2toe", "first", stop_at=legs_of("head2toe")[0].steps)
+    _, _, both = run("head2toe", "both")
+    norms = first.head.linear.weight.norm(dim=0)
+    assert first.head.selected.sum() == len(norms) == 22
+    kept = both.head.selected.bool()
+    assert kept.sum() == round(KEPT * 22)
+    assert norms[kept].min() > norms[~kept].max()
+    assert not both.head.linear.weight[:, ~kept].any()
+    assert both.head.linear.weight[:, kept].all()
+
+
+def test_a_group_lasso_leaves_fewer_features_with_weights_that_count(run):
+    def weights(lasso):
+        model = run("head2toe", f"{lasso}", legs=(replace(legs_of("all-boundaries")[0], lasso=lasso),))[2]
+        return model.head.linear.weight.norm(dim=0)
+
+    assert weights(1.0).sum() < 0.8 * weights(0.0).sum()
 
 
 def test_stopping_early_on_purpose_keeps_the_schedule(run):

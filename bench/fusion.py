@@ -28,7 +28,8 @@ sentences are of one width, nothing is measured on the way, and dropout, which w
 
 Equal bits are not to be expected: products of a whole stack sum in another order than those of one trial, and AdamW,
 which divides a gradient by its size, makes more of the difference where gradients are about nothing. So the guard
-allows {LIMIT:g} nats in the mean of the last {LAST} losses; a mistake in rate, decay or clipping shows far above it."""
+allows {LIMIT:g} nats in the mean of the last {LAST} losses; a mistake in rate, decay or clipping shows far above it.
+Trials are not fused; docs/study.md says why."""
 
 Found = tuple[list[list[float]], float]
 """The losses of each trial, and processor seconds."""

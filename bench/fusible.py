@@ -97,9 +97,9 @@ def _vocabulary(rows: Loaded) -> dict[str, int]:
 def top_of(network: Any, blocks: int) -> Top:
     """Return the head of a ResNet or a BERT with the last blocks, the network's own modules."""
     if network.config.model_type == "resnet":
-        layers, head = network.resnet.encoder.stages, (network.resnet.pooler, network.classifier)
+        layers, head = network.resnet.encoder.stages, [network.resnet.pooler, network.classifier]
     else:
-        layers, head = network.bert.encoder.layer, (network.bert.pooler, network.dropout, network.classifier)
+        layers, head = network.bert.encoder.layer, [network.bert.pooler, network.dropout, network.classifier]
     return Top(list(layers)[len(layers) - blocks :], torch.nn.Sequential(*head))
 
 

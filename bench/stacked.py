@@ -68,7 +68,9 @@ class Work:
 
     def schedule(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LambdaLR:
         """Return the loop's schedule."""
-        return get_cosine_schedule_with_warmup(optimizer, round(self.steps * self.recipe.warmup_share), self.steps)
+        warmup = round(self.steps * self.recipe.warmup_share)
+        schedule: torch.optim.lr_scheduler.LambdaLR = get_cosine_schedule_with_warmup(optimizer, warmup, self.steps)
+        return schedule
 
 
 def rates_of(model: Any, top: Top, leg: Leg) -> dict[str, float]:
@@ -106,7 +108,7 @@ def _train_alone(work: Work, trial: int) -> list[float]:
 
 def train_stacked(work: Work) -> list[list[float]]:
     """Return the losses of each trial, trained as one stack."""
-    parameters, buffers = stack_module_state([work.top] * len(work.folds))  # type: ignore[list-item]
+    parameters, buffers = stack_module_state([work.top] * len(work.folds))
     values = {name: value.detach() for name, value in parameters.items()}
     buffers = {name: value.clone() for name, value in buffers.items()}
     shape = copy.deepcopy(work.top).to("meta")

@@ -10,6 +10,7 @@ BENCHMARKS = {
     "orchestration": "bench.orchestration",
     "prefix": "bench.prefix",
     "scores": "bench.scores",
+    "fusion": "bench.fusion",
     "study": "bench.study",
     "decisions": "bench.decisions",
 }

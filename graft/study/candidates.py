@@ -48,8 +48,8 @@ def make_candidates(
     """Return the candidates with the control's, and a note for each strategy that is left out on this network.
 
     `proposed` is the block for the strategies that ask for one; `widen` gives the same layers under a head that reads
-    every boundary, for those that need that; None where the problem has no such network. Raises CatalogError when every strategy is left out, and ValueError where
-    a strategy lacks what it asks for.
+    every boundary, for those that need that, and is None where the problem has no such network. Raises CatalogError
+    when every strategy is left out, and ValueError where a strategy lacks what it asks for.
     """
     layers = layer_groups(model)
     groups = [group.name for group in layers]

@@ -30,6 +30,7 @@ sources:
     problem: masked-language-modelling
     data: {{path: data/words}}
     backbone: {{config: {json.dumps(BERT)}}}
+    pretraining: {{max_tokens: 16}}
   other:
     problem: image-classification
     data: {{path: data/s}}

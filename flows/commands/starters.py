@@ -98,7 +98,7 @@ STARTERS: dict[str, Starter] = {
             "num_conv_pos_embedding_groups": 4,
             "classifier_proj_size": 64,
         },
-        {"epochs": 25, "learning_rate": 2e-3, "batch_size": 16, "patience": 8},
+        {"epochs": 25, "learning_rate": 2e-3, "batch_size": 16, "patience": 10, "label_smoothing": 0.1},
     ),
     "ast": Starter(
         "audio",
@@ -111,7 +111,7 @@ STARTERS: dict[str, Starter] = {
             "num_mel_bins": 64,
             "max_length": 200,
         },
-        {"epochs": 40, "learning_rate": 1e-3, "batch_size": 16, "patience": 10},
+        {"epochs": 40, "learning_rate": 2e-3, "batch_size": 16, "patience": 10, "label_smoothing": 0.1},
     ),
 }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 THUMBNAIL = 160  # pixels of the longer side at the most
 SENTENCE = 400  # characters
 HEARD = 5.0  # seconds of a clip at the most: a page of twelve such stays below 2 MB
+LOUD = 0.7  # the peak of what is heard, of full scale: a quiet clip is to be understood, its level is written
 RANGE = 70.0  # decibels below the loudest that are drawn
 WINDOW = 0.025  # seconds, of which a spectrum is made: as speech networks have it
 
@@ -42,7 +43,7 @@ def show_image(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def show_clip(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spectrogram with the waveform above it, and the beginning of the clip as 16-bit WAV, mono."""
+    """Return a spectrogram with the waveform above it, and the beginning of the clip as 16-bit WAV, mono and loud."""
     from graft.reading import open_clip
 
     clip = open_clip(row["audio"])
@@ -50,17 +51,17 @@ def show_clip(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw_clip(clip: Clip) -> bytes:
-    """Return a PNG: the waveform as loud as it is, below it the power of each frequency in dB below the loudest."""
+    """Return a PNG: the waveform with its peak level, below it the power of each frequency in dB below the loudest."""
     peak = float(np.abs(clip.mono).max())
     with style.canvas(2.6, 1.95) as figure:
         wave, power = figure.subplots(2, 1, sharex=True, height_ratios=(1, 3.2))
         figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, hspace=0.0)
         times = np.arange(len(clip.mono)) / clip.sampling_rate
         wave.plot(times, clip.mono, color=style.TRANSFER, linewidth=0.5)
-        wave.set_ylim(-1, 1)
+        wave.set_ylim(-1.1 * max(peak, 1e-6), 1.1 * max(peak, 1e-6))
         wave.set_yticks([])
-        level = f"peak {20 * np.log10(peak):.0f} dB" if peak else "silence"
-        wave.text(1, 1, level, transform=wave.transAxes, ha="right", va="top", fontsize=7, color=style.MUTED)
+        level = f"peak {20 * np.log10(peak):.0f} dB".replace("-", "−") if peak else "silence"
+        wave.set_title(level, loc="right", fontsize=7, fontweight="normal", color=style.MUTED, pad=1)
         style.bare(wave, "left", "bottom")
         decibels, middle, hertz = spectrogram(clip)
         power.pcolormesh(middle, hertz / 1000, decibels, cmap="magma", vmin=-RANGE, vmax=0, shading="nearest")
@@ -91,7 +92,8 @@ def _audible(clip: Clip) -> bytes:
 
     stream = io.BytesIO()
     kept = clip.mono[: round(HEARD * clip.sampling_rate)]
-    soundfile.write(stream, np.clip(kept, -1, 1), clip.sampling_rate, format="WAV", subtype="PCM_16")
+    loud = kept * (LOUD / max(float(np.abs(kept).max()), 1e-6))
+    soundfile.write(stream, loud, clip.sampling_rate, format="WAV", subtype="PCM_16")
     return stream.getvalue()
 
 

@@ -25,7 +25,8 @@ def sentences(tmp_path):
 
 
 def target(name, data, **options):
-    asked = {"source": "words", "problem": None, "labels_per_class": None, "group": None, "columns": []} | options
+    asked = {"source": "words", "problem": None, "labels": None, "labels_per_class": None, "group": None, "columns": []}
+    asked |= options
     new_target(name, str(data), **asked)
 
 

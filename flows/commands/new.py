@@ -28,7 +28,7 @@ from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
 
 Kind = Literal["sources", "targets"]
-INPUTS = sorted(medium.column for medium in MEDIA.values())
+INPUTS = sorted({name for one in PROBLEMS.values() for name in one.columns} - {"label"})
 
 
 def new_target(

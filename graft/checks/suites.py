@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 
 from graft.catalog import Checks
 from graft.checks.images import image_rules
+from graft.checks.masks import mask_rules
 from graft.checks.rule import Rule
 from graft.checks.sounds import clip_rules
 from graft.checks.texts import text_rules
@@ -19,7 +20,7 @@ CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
 
 def rules(modality: Modality, checks: Checks, columns: Collection[str], facts: Collection[str]) -> list[Rule]:
     """Return the suite for a kind of input, errors first, without rules on what these data do not have."""
-    suite = [*_dataset(checks), *CONTENT[modality](checks)]
+    suite = [*_dataset(checks), *CONTENT[modality](checks), *mask_rules(checks)]
     known = {"rows": columns, "facts": facts}
     present = [rule for rule in suite if rule.column in known[rule.table]]
     return sorted(present, key=lambda rule: rule.severity)

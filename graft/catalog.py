@@ -71,7 +71,7 @@ class Data(Section):
     """What the rows are and how they are divided."""
 
     path: str
-    """A folder or file: parquet, CSV, JSON, plain text, folders of images, audio or masks, a saved `datasets` directory."""
+    """A folder or file: parquet, CSV, JSON, plain text, folders of images, audio, masks, a saved `datasets` folder."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Which column is which, as `image: scan`, where type and name do not tell."""
     group: str | None = None

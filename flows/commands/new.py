@@ -21,7 +21,7 @@ from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
 from graft.problems import PROBLEMS
 from graft.problems.networks import find_misfit
-from graft.reading import MEDIA, Inspection, fetch_hub, inspect
+from graft.reading import Inspection, fetch_hub, inspect
 from graft.reading.inspection import UNLABELLED
 from graft.settings import settings
 from tasks.children import environment

@@ -44,9 +44,7 @@ def predict(
 
 def _answers(one: Prediction, out: Path) -> Mapping[str, tuple[Path, bytes]]:
     """Return the files that an answer consists in, by name: cells.png has its mask in cells.mask.png."""
-    return {
-        name: (out / f"{Path(one.input).stem}.{name}.png", content) for name, content in one.pictures.items()
-    }
+    return {name: (out / f"{Path(one.input).stem}.{name}.png", content) for name, content in one.pictures.items()}
 
 
 def _drawings(predictions: Sequence[Prediction], draw: Path) -> list[tuple[Path, bytes]]:

@@ -143,6 +143,8 @@ def choose(name: str | None, problem: Problem) -> dict[str, Any]:
     if name is None:
         name = next(key for key, one in alike.items() if not find_misfit(problem.auto_model, one.config))
     if name in alike:
+        if misfit := find_misfit(problem.auto_model, alike[name].config):
+            raise BadInput(f"--backbone {name}: {misfit}")
         recipe = {"pretraining": dict(alike[name].pretraining)} if alike[name].pretraining else {}
         return {"backbone": {"config": dict(alike[name].config)}, **recipe}
     if name in STARTERS:

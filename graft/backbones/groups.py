@@ -97,9 +97,7 @@ def _base(model: Any) -> tuple[nn.Module, str]:
     return (model.backbone, "backbone") if hasattr(model, "backbone") else (model, "")
 
 
-def _places(
-    model: nn.Module, prefix: str, trunk: Trunk, sizes: Mapping[str, int]
-) -> Iterator[tuple[str, list[str]]]:
+def _places(model: nn.Module, prefix: str, trunk: Trunk, sizes: Mapping[str, int]) -> Iterator[tuple[str, list[str]]]:
     """Yield the groups' names and paths; without anything before the blocks, the first of them is the stem."""
     path = _join(prefix, trunk.path)
     before, after = _around(model, prefix, path)

@@ -11,7 +11,7 @@ from graft.checks.texts import text_rules
 from graft.problems.problem import Modality
 
 CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
-    "image": image_rules,
+    "image": lambda checks: [*image_rules(checks), *mask_rules(checks)],
     "text": text_rules,
     "audio": clip_rules,
 }
@@ -20,7 +20,7 @@ CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
 
 def rules(modality: Modality, checks: Checks, columns: Collection[str], facts: Collection[str]) -> list[Rule]:
     """Return the suite for a kind of input, errors first, without rules on what these data do not have."""
-    suite = [*_dataset(checks), *CONTENT[modality](checks), *mask_rules(checks)]
+    suite = [*_dataset(checks), *CONTENT[modality](checks)]
     known = {"rows": columns, "facts": facts}
     present = [rule for rule in suite if rule.column in known[rule.table]]
     return sorted(present, key=lambda rule: rule.severity)

@@ -123,7 +123,9 @@ def _ones(table: pa.Table, found: Sequence[set[int]]) -> pa.Table:
     from graft.reading import VOID, encode_mask, open_mask
 
     cells = [
-        cell if VOID not in row else {"bytes": encode_mask((open_mask(cell) > 0).astype(np.uint8)), "path": cell["path"]}
+        cell
+        if VOID not in row
+        else {"bytes": encode_mask((open_mask(cell) > 0).astype(np.uint8)), "path": cell["path"]}
         for cell, row in zip(table["mask"].to_pylist(), found, strict=True)
     ]
     place = table.schema.get_field_index("mask")

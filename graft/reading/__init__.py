@@ -39,6 +39,6 @@ __all__ = [
     "read_shift",
     "resample",
     "row_hashes",
-    "values_of",
     "sample",
+    "values_of",
 ]

@@ -10,7 +10,7 @@ import pyarrow as pa
 class Dataset:
     """Rows in canonical columns.
 
-    Each table has the columns of its problem (`image`, `audio`, `mask`: struct of bytes and path, `text`, `label`: int64),
+    Each table has the columns of its problem (`image`, `audio` and `mask`: bytes and path, `text`, `label`: int64),
     `group` where the catalogue names one, and the provenance of every row: `file`, and `row` counted from 1 (0 for a
     file that is one input).
     """

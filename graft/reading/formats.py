@@ -225,7 +225,7 @@ def _load_folders(part: Part, problems: list[str]) -> Rows:
 
 
 def _load_pairs(part: Part, problems: list[str]) -> Rows:
-    """Return `image` and `mask` (paths) of files that have the same name in images/ and in masks/ but for the suffix."""
+    """Return `image` and `mask` (paths) of files that have one name in images/ and in masks/ but for the suffix."""
     prefix = f"{part.name}/" if part.name else ""
     found = []
     for name in PAIRED:
@@ -250,8 +250,8 @@ def _load_pairs(part: Part, problems: list[str]) -> Rows:
 
 def _same_stems(prefix: str, root: Path, files: list[Path], kept: dict[str, Path]) -> list[str]:
     """Return the files that another one of the same name hides: `a.jpg` beside `a.png`."""
-    hidden = [file for file in files if file not in kept.values()]
-    return shorten([f"{prefix}{file.relative_to(root)}: another file has that name, with another suffix" for file in hidden])
+    hidden = [file.relative_to(root) for file in files if file not in kept.values()]
+    return shorten([f"{prefix}{file}: another file has that name, with another suffix" for file in hidden])
 
 
 def _questions(squad: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -44,7 +44,7 @@ PAIRED = ("images", "masks")
 
 @dataclass(frozen=True)
 class Part:
-    """One file of rows, one folder of classes or of pairs, or one saved split; `split` is None where the layout names none."""
+    """A file of rows, a folder of classes or pairs, or a saved split; `split` is None where the layout names none."""
 
     path: Path
     kind: Kind

@@ -96,12 +96,17 @@ def predict(
         list[str], typer.Argument(help="Image or sound files; or texts, or a .txt file with one a line.")
     ],
     question: Annotated[str | None, typer.Option(help="What is asked about the texts (question-answering).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for answers that are files, such as masks.")] = Path(),
+    draw: Annotated[Path | None, typer.Option(help="PNG file: the input with the answer drawn in.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a registered model for labels and probabilities, or for answers."""
+    """Ask a registered model for labels and probabilities, or for answers.
+
+    With several inputs --draw names a folder.
+    """
     from flows.commands.predict import predict
 
-    predict(model, inputs, question, as_json)
+    predict(model, inputs, question, out, draw, as_json)
 
 
 @app.command(

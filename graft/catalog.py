@@ -47,6 +47,8 @@ class Checks(Section):
     """Warning for images whose shorter side has fewer pixels."""
     max_image_side: int = Field(8192, ge=1)
     """Warning for images whose longer side has more pixels."""
+    max_void_share: float = Field(0.5, ge=0, le=1)
+    """Warning for masks with more than this share of pixels that nobody labelled."""
     min_characters: int = Field(1, ge=0)
     """Error for texts with fewer characters (after stripping white space)."""
     max_characters: int = Field(100_000, ge=1)
@@ -69,7 +71,7 @@ class Data(Section):
     """What the rows are and how they are divided."""
 
     path: str
-    """A folder or file: parquet, CSV, JSON, plain text, folders of images or audio, or a saved `datasets` directory."""
+    """A folder or file: parquet, CSV, JSON, plain text, folders of images, audio, masks, a saved `datasets` folder."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Which column is which, as `image: scan`, where type and name do not tell."""
     group: str | None = None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from graft.backbones.rules import find_misfits
 from graft.catalog import NAME, Catalog, Source, Target, nearest
 from graft.problems import PROBLEMS
-from graft.problems.networks import find_text_misfits
+from graft.problems.networks import find_misfit, find_text_misfits
 from graft.problems.problem import has_classes
 from graft.strategies import STRATEGIES, find_strategy
 
@@ -20,6 +20,7 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
             known = nearest(target.source, list(catalog.sources))
             yield f"targets.{name}.source: unknown source '{target.source}'; {known}"
         yield from _modalities(catalog, name)
+        yield from _head(catalog, name)
         for strategy in target.study.strategies:
             if not _is_tunable(strategy):
                 tunable = [known for known in STRATEGIES if known != "scratch"]
@@ -40,6 +41,19 @@ def _networks(name: str, source: Source) -> Iterator[str]:
     elif problem.modality == "image":
         for misfit in find_misfits(config, recipe.image_size):
             yield f"sources.{name}.backbone.config: {misfit}"
+        if "model_type" in config and (misplaced := find_misfit(problem.auto_model, config)):
+            yield f"sources.{name}.backbone.config.model_type: {misplaced}"
+
+
+def _head(catalog: Catalog, name: str) -> Iterator[str]:
+    """Yield why a target's head cannot stand on the network of a source of another problem, where that is known."""
+    target = catalog.targets[name]
+    source, problem = catalog.sources.get(target.source), PROBLEMS.get(target.problem)
+    if source is None or problem is None or source.problem == target.problem:
+        return
+    config = source.backbone.config or {}
+    if "model_type" in config and (misfit := find_misfit(problem.auto_model, config)):
+        yield f"targets.{name}.source: {misfit}"
 
 
 def _counts(name: str, target: Target) -> Iterator[str]:

@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from tests.conftest import BERT, RESNET
+from tests.masks import SEGFORMER
 
 ROWS = 12
 GPT2 = {
@@ -121,6 +122,12 @@ def images(channels: int, size: int, classes: int) -> Callable[[], dict[str, tor
     return make
 
 
+def scenes() -> dict[str, torch.Tensor]:
+    """Images with masks."""
+    masks = torch.randint(0, 3, (ROWS, 16, 16), generator=torch.Generator().manual_seed(2))
+    return {**images(1, 16, 3)(), "labels": masks}
+
+
 def texts() -> dict[str, torch.Tensor]:
     """Rows of one width and different lengths."""
     generator = torch.Generator().manual_seed(1)
@@ -146,6 +153,14 @@ def masked_sounds() -> dict[str, torch.Tensor]:
 
 
 VISION, LANGUAGE, SPEECH = "AutoModelForImageClassification", "AutoModelForSequenceClassification", "AutoModelForCTC"
+MASKS = "AutoModelForSemanticSegmentation"
+UPERNET = {
+    "model_type": "upernet",
+    "backbone_config": {**RESNET, "out_features": ["stage1", "stage2", "stage3"]},
+    "hidden_size": 32,
+    "pool_scales": [1, 2],
+    "use_auxiliary_head": False,
+}
 NETWORKS = {
     "bert": Network(from_config(LANGUAGE, BERT), texts, 3),
     "gpt2": Network(from_config(LANGUAGE, GPT2), texts, 3),
@@ -157,6 +172,8 @@ NETWORKS = {
     "vit": Network(from_config(VISION, VIT), images(1, 16, 2), 3),
     "resnet": Network(from_config(VISION, RESNET), images(1, 16, 2), 3),
     "convnext": Network(from_config(VISION, CONVNEXT), images(1, 32, 2), 3),
+    "segformer": Network(from_config(MASKS, SEGFORMER, num_labels=3), scenes, 2),
+    "upernet": Network(from_config(MASKS, UPERNET, num_labels=3), scenes, 3),
     "vgg": Network(from_timm("vgg11", mlp_ratio=0.01), images(3, 32, 4), 5),
     "inception": Network(from_timm("inception_v3"), images(3, 75, 4), 11),
     "timm resnet": Network(from_timm("test_resnet"), images(3, 32, 4), 4),

@@ -2,29 +2,76 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from flows.terminal import print_json, print_table
+from graft.errors import BadInput
+
+if TYPE_CHECKING:
+    from graft.registry import Prediction
 
 
-def predict(reference: str, inputs: list[str], question: str | None, as_json: bool) -> None:
-    """Print what the model says of each input: label and probability, or its answer."""
+def predict(
+    reference: str, inputs: list[str], question: str | None, out: Path, draw: Path | None, as_json: bool
+) -> None:
+    """Print what the model says of each input: label and probability, or its answer; write what is a file."""
     from graft.registry import predict
 
-    predictions = predict(reference, inputs, question=question)
+    predictions = predict(reference, inputs, question=question, draw=draw is not None)
+    files = [_answers(each, out) for each in predictions]
+    drawings = _drawings(predictions, draw) if draw is not None else []
+    _write([(path, content) for found in files for path, content in found.values()] + drawings)
+    named = [{name: str(path) for name, (path, _) in found.items()} for found in files]
     if as_json:
-        print_json([{key: value for key, value in asdict(one).items() if value is not None} for one in predictions])
+        print_json([_plain(each) | names for each, names in zip(predictions, named, strict=True)])
         return
     if all(each.label is not None for each in predictions):
         rows = [(each.input, str(each.label), f"{each.probability:.3f}", each.note) for each in predictions]
         print_table(("input", "label", "probability", ""), rows, right=("probability",))
         return
-    names = list(dict.fromkeys(name for each in predictions for name in each.facts or {}))
+    found = [{**(each.facts or {}), **names} for each, names in zip(predictions, named, strict=True)]
+    names = list(dict.fromkeys(name for facts in found for name in facts))
     answers = [
-        (each.input, *(_cell((each.facts or {}).get(name)) for name in names), each.note) for each in predictions
+        (each.input, *(_cell(facts.get(name)) for name in names), each.note)
+        for each, facts in zip(predictions, found, strict=True)
     ]
     print_table(("input", *names, ""), answers)
+
+
+def _answers(one: Prediction, out: Path) -> Mapping[str, tuple[Path, bytes]]:
+    """Return the files that an answer consists in, by name: cells.png has its mask in cells.mask.png."""
+    return {name: (out / f"{Path(one.input).stem}.{name}.png", content) for name, content in one.pictures.items()}
+
+
+def _drawings(predictions: Sequence[Prediction], draw: Path) -> list[tuple[Path, bytes]]:
+    """Return the drawings: one in the file of that name, several in a folder of that name."""
+    drawn = [(Path(each.input), each.drawing) for each in predictions if each.drawing is not None]
+    if len(drawn) < len(predictions):
+        raise BadInput("--draw: this model's answers are not drawn", advice="Leave it out.")
+    if len(drawn) == 1 and draw.suffix:
+        return [(draw, drawn[0][1])]
+    if draw.suffix:
+        raise BadInput(f"--draw {draw}: one file for {len(drawn)} inputs", advice="Name a folder: --draw drawings")
+    return [(draw / f"{path.stem}.drawn.png", content) for path, content in drawn]
+
+
+def _write(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Write all files; raises BadInput, before the first is written, where two would have one name."""
+    twice = [str(path) for path, count in Counter(path for path, _ in files).items() if count > 1]
+    if twice:
+        raise BadInput("two inputs of one name would be answered in one file", twice, "Ask for one of them at a time.")
+    for path, content in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _plain(one: Prediction) -> dict[str, Any]:
+    left_out = ("pictures", "drawing")
+    return {key: value for key, value in asdict(one).items() if value is not None and key not in left_out}
 
 
 def _cell(value: Any) -> str:

@@ -71,6 +71,23 @@ STARTERS: dict[str, Starter] = {
             "num_stages": 3,
         },
     ),
+    "segformer": Starter(
+        "image",
+        {
+            "model_type": "segformer",
+            "num_encoder_blocks": 4,
+            "depths": [1, 1, 1, 1],
+            "hidden_sizes": [16, 32, 48, 64],
+            "num_attention_heads": [1, 2, 3, 4],
+            "sr_ratios": [4, 2, 2, 1],
+            "strides": [2, 2, 2, 2],
+            "decoder_hidden_size": 64,
+            "mlp_ratios": [2, 2, 2, 2],
+            "drop_path_rate": 0.0,
+            "classifier_dropout_prob": 0.0,
+        },
+        {"image_size": 96, "epochs": 60, "learning_rate": 1e-3, "batch_size": 8, "patience": 15},
+    ),
     "bert": Starter(
         "text",
         {
@@ -126,6 +143,8 @@ def choose(name: str | None, problem: Problem) -> dict[str, Any]:
     if name is None:
         name = next(key for key, one in alike.items() if not find_misfit(problem.auto_model, one.config))
     if name in alike:
+        if misfit := find_misfit(problem.auto_model, alike[name].config):
+            raise BadInput(f"--backbone {name}: {misfit}")
         recipe = {"pretraining": dict(alike[name].pretraining)} if alike[name].pretraining else {}
         return {"backbone": {"config": dict(alike[name].config)}, **recipe}
     if name in STARTERS:

@@ -76,7 +76,7 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
     if own := getattr(model, "own_layer_groups", None):
         groups: tuple[LayerGroup, ...] = own()
         return groups
-    base = getattr(model, "base_model", model)
+    base, prefix = _base(model)
     trunk = find_trunk(base)
     if trunk is None:
         raise CatalogError(
@@ -84,15 +84,21 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
             advice="A backbone holds a ModuleList, a Sequential, or several children of one class that run in order.",
         )
     sizes = {name: weight.numel() for name, weight in model.named_parameters()}  # once: a walk takes milliseconds
-    places = _places(model, base, trunk, sizes)
+    places = _places(model, prefix, trunk, sizes)
     return tuple(LayerGroup(name, tuple(paths), *_weigh(sizes, paths)) for name, paths in places)
 
 
-def _places(
-    model: nn.Module, base: nn.Module, trunk: Trunk, sizes: Mapping[str, int]
-) -> Iterator[tuple[str, list[str]]]:
+def _base(model: Any) -> tuple[nn.Module, str]:
+    """Return the network without its head, and its path in the model."""
+    base = getattr(model, "base_model", model)
+    if base is not model:
+        return base, str(model.base_model_prefix)
+    # one that is put together of any backbone and a head has no base: the head of an UperNet holds lists, too
+    return (model.backbone, "backbone") if hasattr(model, "backbone") else (model, "")
+
+
+def _places(model: nn.Module, prefix: str, trunk: Trunk, sizes: Mapping[str, int]) -> Iterator[tuple[str, list[str]]]:
     """Yield the groups' names and paths; without anything before the blocks, the first of them is the stem."""
-    prefix = "" if base is model else str(getattr(model, "base_model_prefix", ""))
     path = _join(prefix, trunk.path)
     before, after = _around(model, prefix, path)
     before += [_join(path, name) for name in trunk.before]

@@ -102,7 +102,7 @@ def _row(row: Mapping[Any, Any], reason: str) -> dict[str, Any]:
 
 def _balance(rows: pd.DataFrame, dataset: Dataset) -> dict[str, dict[str, int]]:
     """Return rows of each label for each split; of each split alone where there are no labels."""
-    if not dataset.labels:
+    if "label" not in rows:
         return {str(split): {"rows": len(part)} for split, part in rows.groupby("split", sort=False)}
     counts = {}
     for split, part in rows.groupby("split", sort=False):

@@ -33,7 +33,7 @@ def gather(rows: pd.DataFrame, labels: tuple[str, ...], source: pd.DataFrame | N
     _leaks(facts, good, "leaked_share", good[good["split"] == "train"], "the training row")
     if "perceptual" in rows:
         _near_duplicates(facts, good)
-    if labels:
+    if labels and "label" in rows:
         _conflicts(facts, good)
         _balance(facts, rows)
     if "sampling_rate" in rows:

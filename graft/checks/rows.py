@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from graft.checks import images, sounds
+from graft.checks.masks import describe_mask
 from graft.checks.texts import describe_texts
 from graft.errors import DataError
 from graft.reading import Dataset
@@ -36,7 +37,9 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
         if "group" in table.column_names:
             frame["group"] = table["group"].to_pylist()
         features = pd.DataFrame(CONTENT[problem.modality](table, tokenizer))
-        frames.append(pd.concat([frame, features], axis="columns"))
+        beside = [pd.DataFrame([describe(cell) for cell in _cells(table[column])])
+                  for column, describe in BESIDE.items() if column in table.column_names]  # fmt: skip
+        frames.append(pd.concat([frame, features, *beside], axis="columns"))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -63,6 +66,9 @@ CONTENT: dict[Modality, Callable[[pa.Table, Path | None], Any]] = {
     "audio": _sounds,
 }
 """The features of each kind of input."""
+
+BESIDE: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"mask": describe_mask}
+"""The features of other columns than the input's, which have no fault that the reader would not have refused."""
 
 
 def _cells(column: pa.ChunkedArray, size: int = 1000) -> Iterator[Any]:

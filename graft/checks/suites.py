@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection
 
 from graft.catalog import Checks
 from graft.checks.images import image_rules
+from graft.checks.masks import mask_rules
 from graft.checks.rule import Rule
 from graft.checks.sounds import clip_rules
 from graft.checks.texts import text_rules
 from graft.problems.problem import Modality
 
 CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
-    "image": image_rules,
+    "image": lambda checks: [*image_rules(checks), *mask_rules(checks)],
     "text": text_rules,
     "audio": clip_rules,
 }

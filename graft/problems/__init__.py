@@ -5,6 +5,7 @@ from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
+from graft.problems.semantic_segmentation import SemanticSegmentation
 from graft.problems.text_classification import TextClassification
 from graft.problems.text_generation import TextGeneration
 
@@ -12,6 +13,7 @@ PROBLEMS: dict[str, Problem] = {
     problem.name: problem
     for problem in (
         ImageClassification(),
+        SemanticSegmentation(),
         TextClassification(),
         AudioClassification(),
         QuestionAnswering(),

@@ -1,4 +1,4 @@
-"""Text networks by the way they read: encoders in both directions, decoders forward only.
+"""Networks by what they can be asked: encoders read in both directions, decoders forward only, some see every pixel.
 
 Told by `model_type` alone, without transformers: a catalogue is read in a moment, and on machines that have none.
 """
@@ -80,6 +80,21 @@ COUNTED_FROM_PADDING = frozenset(
     }
 )
 """Networks whose positions begin above the padding token's id, so that fewer tokens fit than they have positions."""
+SEGMENTERS = frozenset(
+    {
+        "beit",
+        "data2vec-vision",
+        "dpt",
+        "mobilenet_v2",
+        "mobilevit",
+        "mobilevitv2",
+        "sapiens2",
+        "segformer",
+        "tipsv2_dpt",
+        "upernet",
+    }
+)
+"""Networks with a head for masks in transformers; any other image network may be the backbone of an UperNet."""
 POSITIONS = ("max_position_embeddings", "n_positions")
 BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabulary has no fewer entries
 
@@ -113,6 +128,11 @@ def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
         return (
             f"'{kind}' has no head for hidden tokens; masked-language-modelling needs an encoder such as bert or"
             " roberta, and text-generation pretrains a decoder"
+        )
+    if auto_model == "AutoModelForSemanticSegmentation" and kind not in SEGMENTERS:
+        return (
+            f"'{kind}' has no head for masks of its own; semantic-segmentation needs a segformer, or an upernet with"
+            f" `backbone_config: {{model_type: {kind}, ...}}`"
         )
     return None
 

@@ -13,10 +13,15 @@ from graft.errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     import torch
     from PIL.Image import Image
 
+    from graft.catalog import Pretraining
+
 PROBES = ((37, 23), (16, 41))  # width and height: odd, and of different shapes
+FITTED = 2000  # rows that the mean and deviation of pixels are taken from
+AT_ONCE = 256  # images that a processor is given together
 NEARLY = 1e-5  # of a normalised value: what float32 and float64 differ by
 TO_NUMBERS = ("ToTensor", "MaybeToTensor")  # where timm's transforms leave the pixels behind
 ADVICE = (
@@ -29,6 +34,53 @@ ADVICE = (
 def count_channels(config: Mapping[str, Any]) -> int:
     """Return how many channels a network of this configuration reads; timm's own word for it is `in_chans`."""
     return int((config.get("model_args") or {}).get("in_chans", config.get("num_channels", 3)))
+
+
+def fit_processor(table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
+    """Return an image processor that resizes and normalises by the training pixels' mean and deviation."""
+    import numpy as np
+    from transformers import ViTImageProcessorPil
+
+    channels = count_channels(config)
+    size = {"height": recipe.image_size, "width": recipe.image_size}
+    raw = ViTImageProcessorPil(size=size, image_mean=[0.0] * channels, image_std=[1.0] * channels)
+    pixels = np.asarray(read_pixels(table.slice(0, FITTED), raw), dtype=np.float64) / 255
+    return ViTImageProcessorPil(
+        size=size,
+        image_mean=[round(float(mean), 6) for mean in pixels.mean(axis=(0, 2, 3))],
+        image_std=[round(max(float(spread), 1e-3), 6) for spread in pixels.std(axis=(0, 2, 3))],
+    )
+
+
+def read_pixels(table: pa.Table, processor: Any) -> Sequence[np.ndarray] | np.ndarray:
+    """Return uint8 pixels (rows, channels, height, width) of a canonical table's images, normalised later.
+
+    Raises CheckpointError for a processor that cannot be divided so.
+    """
+    import numpy as np
+
+    from graft.reading import open_image
+
+    require_plain(processor)
+    cells = table["image"].to_pylist()
+    chunks = (cells[start : start + AT_ONCE] for start in range(0, len(cells), AT_ONCE))
+    pixels = [resize([open_image(cell) for cell in chunk], processor) for chunk in chunks]
+    return np.concatenate(pixels) if pixels else []
+
+
+def resize_mask(mask: Image, processor: Any) -> np.ndarray:
+    """Return indices, uint8 (height, width), resized by nearest neighbour and cropped as the processor does images.
+
+    Raises CheckpointError for the processor of a timm checkpoint, whose filters are fixed.
+    """
+    import numpy as np
+    from PIL import Image as Images
+
+    if _timm_steps(processor) is not None:
+        raise CheckpointError("the image processor of a timm checkpoint resizes no masks", [], ADVICE)
+    options = {"do_rescale": False, "do_normalize": False, "do_convert_rgb": False, "return_tensors": "np"}
+    found = processor(mask, resample=Images.Resampling.NEAREST, **options)["pixel_values"]
+    return np.asarray(found[0, 0], dtype=np.uint8)
 
 
 def resize(images: Sequence[Image], processor: Any) -> np.ndarray:

@@ -10,17 +10,20 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
+    from PIL.Image import Image
 
     from graft.catalog import Pretraining
     from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
+ROUNDING = 1e-4  # largest difference of a number of an answer: other machines add up in another order
 Batch = dict[str, "torch.Tensor"]
 Modality = Literal["image", "text", "audio"]
 Truths: TypeAlias = "np.ndarray | Sequence[Any] | None"
@@ -118,6 +121,17 @@ class Said:
     answered: str
 
 
+@dataclass(frozen=True)
+class Settled:
+    """Rows of all splits after what only all of them together tell."""
+
+    splits: Mapping[str, pa.Table]
+    labels: tuple[str, ...]
+    """Names of the classes that the rows tell of, in the order of their indices."""
+    faults: Sequence[str] = ()
+    """What is wrong, each with file and row."""
+
+
 class Problem(Protocol):
     """One kind of prediction. A new one is a file beside this and a line in `PROBLEMS`."""
 
@@ -156,6 +170,15 @@ class Problem(Protocol):
     def find_faults(self, table: pa.Table) -> Iterable[tuple[int, str]]:
         """Return the rows (from 0) of a canonical table that do not agree with themselves, and why; none for most."""
         return ()
+
+    def settle(self, splits: Mapping[str, pa.Table], folder: Path, known: Sequence[str]) -> Settled:
+        """Return the canonical rows of a dataset in their last form, and the names of the classes that they tell of.
+
+        It is asked only where there is no column `label`. Training rows are in `train`, or in `all` where no split is
+        named; `folder` is where the dataset lies, and `known` are the classes of the target where these rows are held
+        against one.
+        """
+        return Settled(splits, tuple(known))
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return the rows of a canonical table as `Examples`."""
@@ -200,6 +223,23 @@ class Problem(Protocol):
         """
         said = self.tell(answers, [None] * len(answers))
         return [{"answer": one.answered} for one in said]
+
+    def same(self, one: np.ndarray, other: np.ndarray) -> bool:
+        """Say whether two answers (numbers,) about one input are the same but for rounding on another machine."""
+        import numpy as np
+
+        return one.shape == other.shape and bool(np.allclose(one, other, rtol=0, atol=ROUNDING))
+
+    def pictures(self, row: Mapping[str, Any], answer: np.ndarray) -> Mapping[str, Image]:
+        """Return the pictures that an answer (numbers,) about a row consists in, by name; none for most."""
+        return {}
+
+    def draw(self, row: Mapping[str, Any], answer: np.ndarray) -> Image | None:
+        """Return a picture of a row with the answer (numbers,) drawn in, and the truth where the row has it.
+
+        None where there is nothing to draw in.
+        """
+        return None
 
     def tell(self, answers: np.ndarray, truths: Truths) -> list[Said]:
         """Return answers (rows, numbers) and truths in words, for whoever reads a report."""

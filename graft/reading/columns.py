@@ -29,6 +29,7 @@ NAMES = {
         "passage",
         "paragraph",
     ),
+    "mask": ("mask", "masks", "mask_path", "segmentation", "segmentation_mask", "annotation", "annotations"),
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
 }
 SPLIT = "split"
@@ -62,7 +63,7 @@ def find_columns(
         if canonical not in wanted
     ]
     finders: dict[str, Finder] = {name: partial(_find_file, medium) for name, medium in FILES.items()}
-    finders |= {"label": _find_label, "text": _find_text}
+    finders |= {"label": _find_label, "text": _find_text, "mask": _find_mask}
     for canonical in sorted(wanted):  # files and label before text, which takes what is left
         taken = {*found.values(), *given.values(), *([group] if group else []), SPLIT}
         try:
@@ -135,7 +136,22 @@ def _find_file(medium: Medium, table: pa.Table, taken: set[str], named: set[str]
     typed: list[str] = [name for name in stored if _medium_of(table[name]) in (None, medium)]
     texts = [field.name for field in free if is_text_type(field.type)]
     paths: list[str] = [name for name in texts if _holds_paths(table[name], medium)]
-    return _choose(table, medium.column, typed or paths, _advice(medium.column))
+    found = typed or paths
+    inputs = [name for name in found if name.lower() not in NAMES["mask"]]  # what one is answered with is no input
+    return _choose(table, medium.column, inputs or found, _advice(medium.column))
+
+
+def _find_mask(table: pa.Table, taken: set[str], named: set[str]) -> str:
+    """Return the column of a usual name that holds images: two columns of images alone do not tell a mask."""
+    free = [field for field in table.schema if field.name not in taken and field.name.lower() in NAMES["mask"]]
+    images = FILES["image"]
+    masks: list[str] = [
+        field.name
+        for field in free
+        if (is_file_type(field.type) and _medium_of(table[field.name]) in (None, images))
+        or (is_text_type(field.type) and _holds_paths(table[field.name], images))
+    ]
+    return _choose(table, "mask", masks, _advice("mask"))
 
 
 def _medium_of(column: pa.ChunkedArray) -> Medium | None:

@@ -15,7 +15,8 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
-from graft.reading.layout import Part, medium_of
+from graft.reading.layout import PAIRED, Part, medium_of
+from graft.reading.media import FILES
 
 _SQUAD = re.compile(r'\s*\{\s*("version"\s*:\s*"[^"]*"\s*,\s*)?"data"\s*:\s*\[')
 """How a file in the form of SQuAD begins."""
@@ -223,6 +224,36 @@ def _load_folders(part: Part, problems: list[str]) -> Rows:
     return Rows(part, pa.table({medium.column: cells, "label": labels}), names, [0] * len(files))
 
 
+def _load_pairs(part: Part, problems: list[str]) -> Rows:
+    """Return `image` and `mask` (paths) of files that have one name in images/ and in masks/ but for the suffix."""
+    prefix = f"{part.name}/" if part.name else ""
+    found = []
+    for name in PAIRED:
+        folder = part.path / name
+        files = [file for file in sorted(folder.rglob("*")) if FILES["image"].is_file(file) and file.is_file()]
+        found.append({file.relative_to(folder).with_suffix("").as_posix(): file for file in files})
+        problems.extend(_same_stems(prefix, part.path, files, found[-1]))
+    images, masks = found
+    alone = [f"{prefix}images/{images[stem].name}: no mask of that name" for stem in images if stem not in masks]
+    alone += [f"{prefix}masks/{masks[stem].name}: no image of that name" for stem in masks if stem not in images]
+    problems.extend(shorten(alone))
+    stems = [stem for stem in images if stem in masks]
+    beside = part.path.parent
+    columns = {
+        column: pa.array([{"bytes": None, "path": str(files[stem].relative_to(beside))} for stem in stems],
+                         type=FILES[column].type)
+        for column, files in (("image", images), ("mask", masks))
+    }  # fmt: skip
+    names = [f"{prefix}{images[stem].relative_to(part.path).as_posix()}" for stem in stems]
+    return Rows(part, pa.table(columns), names, [0] * len(stems))
+
+
+def _same_stems(prefix: str, root: Path, files: list[Path], kept: dict[str, Path]) -> list[str]:
+    """Return the files that another one of the same name hides: `a.jpg` beside `a.png`."""
+    hidden = [file.relative_to(root) for file in files if file not in kept.values()]
+    return shorten([f"{prefix}{file}: another file has that name, with another suffix" for file in hidden])
+
+
 def _questions(squad: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a row for each question of a file as SQuAD has it: articles of paragraphs of questions."""
     for article in squad["data"]:
@@ -248,6 +279,7 @@ LOADERS = {
     "csv": _load_csv,
     "json": _load_json,
     "folders": _load_folders,
+    "pairs": _load_pairs,
     "saved": _load_saved,
     "text": _load_text,
 }

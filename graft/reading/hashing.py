@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from graft.reading.media import MEDIA
+from graft.reading.media import FILES, MEDIA
 
 if TYPE_CHECKING:
     from graft.problems.problem import Problem
@@ -44,6 +44,12 @@ def _with_rest(hashes: Sequence[str], table: pa.Table, problem: Problem) -> list
     return [hashlib.sha256(f"{one} {row!r}".encode()).hexdigest() for one, row in zip(hashes, others, strict=True)]
 
 
+def values_of(table: pa.Table, column: str) -> list[Any]:
+    """Return the values of a column; of files the sha256 of what they hold, wherever they are stored."""
+    values: list[Any] = table[column].to_pylist()
+    return [FILES[column].stored(cell).hex() for cell in values] if column in FILES else values
+
+
 def fingerprint(splits: Mapping[str, pa.Table], labels: Sequence[str], keys: Mapping[str, Sequence[bytes]]) -> str:
     """Return the sha256 of a dataset's content from the content keys of its rows, in order."""
     total = hashlib.sha256(repr(tuple(labels)).encode())
@@ -54,5 +60,5 @@ def fingerprint(splits: Mapping[str, pa.Table], labels: Sequence[str], keys: Map
         own = [name for name in table.column_names if name not in {*NOT_CONTENT, "label", "group"}]
         for column in ("label", "group", *own):
             if column in table.column_names:
-                total.update(repr(table[column].to_pylist()).encode())
+                total.update(repr(values_of(table, column)).encode())
     return total.hexdigest()

@@ -10,7 +10,7 @@ from typing import Literal
 from graft.errors import DataError
 from graft.reading.media import FILES, Medium
 
-Kind = Literal["parquet", "csv", "json", "folders", "saved", "text"]
+Kind = Literal["parquet", "csv", "json", "folders", "pairs", "saved", "text"]
 KINDS: dict[str, Kind] = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -35,13 +35,16 @@ SPLIT_NAME = re.compile(rf"({'|'.join(SPLITS)})([-_.]?\d+(-of-\d+)?)?", re.IGNOR
 NOT_ROWS = frozenset({"manifest.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 FORMATS = (
-    "parquet, CSV, JSON lines, folders of images or audio by class, a saved `datasets` directory, or plain text (.txt)"
+    "parquet, CSV, JSON lines, folders of images or audio by class, folders images/ and masks/, "
+    "a saved `datasets` directory, or plain text (.txt)"
 )
+PAIRED = ("images", "masks")
+"""Two folders of these names hold images and their masks, of the same names but for the suffix."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of rows, one folder of classes, or one saved split; `split` is None where the layout names none."""
+    """A file of rows, a folder of classes or pairs, or a saved split; `split` is None where the layout names none."""
 
     path: Path
     kind: Kind
@@ -65,7 +68,7 @@ def discover(path: Path) -> list[Part]:
             raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
         return [Part(path, kind, None, path.name)]
     # plain text comes last: beside rows or images it is a note, such as a licence or a list of classes
-    parts = _saved(path) or _files(path, KINDS) or _class_folders(path) or _files(path, TEXTS)
+    parts = _saved(path) or _files(path, KINDS) or _pairs(path) or _class_folders(path) or _files(path, TEXTS)
     if not parts:
         found = sorted(entry.name for entry in path.iterdir())[:5]
         holds = f"it holds {', '.join(found)}" if found else "the folder is empty"
@@ -104,6 +107,18 @@ def _files(path: Path, kinds: Mapping[str, Kind]) -> list[Part]:
                 split = split_of(file.stem) or (split_of(entry.name) if entry.is_dir() else None)
                 parts.append(Part(file, kind, split, file.relative_to(path).as_posix()))
     return parts
+
+
+def _pairs(path: Path) -> list[Part]:
+    """Return the folders that hold images/ and masks/: the dataset itself, or its splits."""
+    if _is_paired(path):
+        return [Part(path, "pairs", None, "")]
+    splits = [entry for entry in _visible(path) if split_of(entry.name) and _is_paired(entry)]
+    return [Part(entry, "pairs", split_of(entry.name), entry.name) for entry in splits]
+
+
+def _is_paired(folder: Path) -> bool:
+    return all((folder / name).is_dir() for name in PAIRED)
 
 
 def _class_folders(path: Path) -> list[Part]:

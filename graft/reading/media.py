@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from graft.errors import DataError
-from graft.reading import images, sounds
+from graft.reading import images, masks, sounds
 from graft.reading.cells import FILE, cell_bytes
 from graft.reading.texts import hash_text
 
@@ -102,5 +102,17 @@ MEDIA: Mapping[Modality, Medium] = {
     ),
     "text": Medium(column="text", noun="a text", nouns="texts", type=pa.string(), open=str, identify=hash_text),
 }
-FILES = {medium.column: medium for medium in MEDIA.values() if medium.in_files}
-"""The media whose inputs are files, by their column."""
+MASKS = Medium(
+    column="mask",
+    noun="a mask",
+    nouns="masks",
+    type=FILE,
+    open=masks.open_mask,
+    identify=masks.hash_mask,
+    suffixes=images.SUFFIXES,
+    encode=masks.encode_mask,
+    encoded=".png",
+)
+"""What an image may be answered with."""
+FILES = {medium.column: medium for medium in (*MEDIA.values(), MASKS) if medium.in_files}
+"""All whose cells are files, by their column."""

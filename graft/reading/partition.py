@@ -79,7 +79,7 @@ def _cut(table: pa.Table, order: np.ndarray, data: Data, make_test: bool) -> tup
 def _too_few(table: pa.Table, train: np.ndarray, data: Data, labels: Sequence[str]) -> list[str]:
     if data.labels is not None and len(train) < data.labels:
         return [f"{len(train)} training rows, fewer than data.labels: {data.labels}"]
-    if data.labels_per_class is None or not labels:
+    if data.labels_per_class is None or "label" not in table.column_names:
         return []
     found = np.bincount(table["label"].to_numpy()[train], minlength=len(labels))
     where = " outside of the test groups" if data.group else ""

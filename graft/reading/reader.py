@@ -32,8 +32,13 @@ def read(data: Data, problem: Problem) -> Dataset:
     return Dataset(splits, labels, fingerprint(splits, labels, keys), keys)
 
 
-def read_given(data: Data, problem: Problem) -> tuple[dict[str, pa.Table], tuple[str, ...], dict[str, list[bytes]]]:
-    """Return the splits as the data have them (`all` where none is named), the labels, and each row's content key."""
+def read_given(
+    data: Data, problem: Problem, known: Sequence[str] = ()
+) -> tuple[dict[str, pa.Table], tuple[str, ...], dict[str, list[bytes]]]:
+    """Return the splits as the data have them (`all` where none is named), the labels, and each row's content key.
+
+    `known` are the labels of the dataset that these rows are held against, where there is one.
+    """
     problems: list[str] = []
     parts = load_parts(Path(data.path), problems)
     _refuse(data, problems)
@@ -48,6 +53,11 @@ def read_given(data: Data, problem: Problem) -> tuple[dict[str, pa.Table], tuple
     _refuse(data, problems)
     keys = _keys(joined, problem, problems)
     _refuse(data, problems)
+    if "label" not in problem.columns:
+        path = Path(data.path)
+        settled = problem.settle(joined, path if path.is_dir() else path.parent, known)
+        _refuse(data, settled.faults)
+        joined, labels = dict(settled.splits), settled.labels
     return joined, labels, keys
 
 

@@ -34,10 +34,11 @@ def read_shift(shift: Shift, problem: Problem, labels: Sequence[str]) -> Dataset
             f"{shift.path}: sha256 is {found[:12]}, params.yaml says {shift.digest[:12]}",
             advice="The files have changed; write the new digest into params.yaml if that is meant.",
         )
-    given, names, keys = read_given(Data(path=shift.path, columns=shift.columns), problem)
+    given, names, keys = read_given(Data(path=shift.path, columns=shift.columns), problem, labels)
     chosen = ["test"] if "test" in given else sorted(given)
     table = pa.concat_tables([given[split] for split in chosen])
-    table = _relabel(table, names, labels, shift.path)
+    if "label" in table.column_names:
+        table = _relabel(table, names, labels, shift.path)
     rows = [key for split in chosen for key in keys[split]]
     splits = {"test": table}
     return Dataset(splits, tuple(labels), fingerprint(splits, labels, {"test": rows}))

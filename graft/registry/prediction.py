@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from graft.registry.registry import Registry, open_registry
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from PIL.Image import Image
 
     from graft.reading import Medium
+    from graft.registry.package import Model
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,25 @@ class Prediction:
     probabilities: dict[str, float] | None
     note: str = ""
     facts: dict[str, Any] | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """PNG files that the answer consists in, by name."""
+    drawing: bytes | None = None
+    """A PNG file: the input with the answer drawn in, where that was asked for."""
 
 
 def predict(
-    reference: str, inputs: Sequence[str], registry: Registry | None = None, question: str | None = None
+    reference: str,
+    inputs: Sequence[str],
+    registry: Registry | None = None,
+    question: str | None = None,
+    draw: bool = False,
 ) -> list[Prediction]:
     """Return one prediction per input, in order; raises BadInput naming every unusable input at once.
 
     An image or a sound is given by its path. A text is given literally; an argument of one word that ends in `.txt` is
     a file with one text per line, blank lines aside. An input longer than the model reads is cut, and noted. A
-    `question` is asked about every text, where the problem is one of questions.
+    `question` is asked about every text, where the problem is one of questions. With `draw` each answer is also
+    drawn into its input, where the problem draws answers.
     """
     import pyarrow as pa
 
@@ -58,13 +70,31 @@ def predict(
         table = table.append_column("question", pa.array([question] * table.num_rows, pa.string()))
     model = load(package)
     if not has_classes(problem):
-        said = problem.predict(*model.answer(table))
-        return [Prediction(name, None, None, None, facts=facts) for name, facts in zip(names, said, strict=True)]
+        return [*_open_answers(model, names, table, draw)]
     notes = NOTES[modality](table, model.processor) if modality in NOTES else [""] * len(names)
     return [
         _prediction(name, shares, model.labels, note)
         for name, shares, note in zip(names, model.probabilities(table).tolist(), notes, strict=True)
     ]
+
+
+def _open_answers(model: Model, names: Sequence[str], table: pa.Table, draw: bool) -> Iterator[Prediction]:
+    """Yield the answers of a problem without classes."""
+    problem = model.problem
+    answers, examples = model.answer(table)
+    said = problem.predict(answers, examples)
+    for name, facts, row, answer in zip(names, said, table.to_pylist(), answers, strict=True):
+        pictures = {key: _png(picture) for key, picture in problem.pictures(row, answer).items()}
+        drawn = problem.draw(row, answer) if draw else None
+        yield Prediction(
+            name, None, None, None, facts=facts, pictures=pictures, drawing=None if drawn is None else _png(drawn)
+        )
+
+
+def _png(image: Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _check_question(problem: str, asks: bool, question: str | None) -> None:

@@ -16,7 +16,7 @@ from graft.evaluation.label_curve import LabelCurve
 from graft.evaluation.points import Point
 from graft.problems.grades import ratio
 from graft.reading.splitting import strata
-from graft.report.inputs import SHOWN
+from graft.report.inputs import SHOWN, show_answer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +110,9 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
     said = problem.tell(winner.answers[0][order], take_truths(winner.truths, order))
     return [
         replace(
-            Mistake(one.expected, one.answered, None, _place(row), **SHOWN[problem.modality](row)),
+            Mistake(
+                one.expected, one.answered, None, _place(row), **show_answer(problem, row, winner.answers[0][index])
+            ),
             earned=float(own[index]),
         )
         for index, one, row in zip(order, said, table.take(order).to_pylist(), strict=True)

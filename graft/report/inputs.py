@@ -13,11 +13,13 @@ from graft.report import style
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from PIL.Image import Image
 
-    from graft.problems.problem import Modality
+    from graft.problems.problem import Modality, Problem
     from graft.reading import Clip
 
 THUMBNAIL = 160  # pixels of the longer side at the most
+DRAWN = 240  # of one in which something is drawn
 SENTENCE = 400  # characters
 HEARD = 5.0  # seconds of a clip at the most: a page of twelve such stays below 2 MB
 LOUD = 0.7  # the peak of what is heard, of full scale: a quiet clip is to be understood, its level is written
@@ -35,11 +37,21 @@ def show_image(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a small picture."""
     from graft.reading import convert_image, open_image
 
-    image = convert_image(open_image(dict(row["image"])), "RGB")
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    return {"image": picture_uri(convert_image(open_image(dict(row["image"])), "RGB"), THUMBNAIL)}
+
+
+def show_answer(problem: Problem, row: Mapping[str, Any], answer: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """Return an input with what was answered drawn in, where the problem draws answers; else the input alone."""
+    picture = problem.draw(row, answer)
+    return SHOWN[problem.modality](row) if picture is None else {"image": picture_uri(picture, DRAWN)}
+
+
+def picture_uri(image: Image, side: int) -> str:
+    """Return an image of mode RGB, of at most so many pixels in height and width, as the URI of a PNG."""
+    image.thumbnail((side, side))
     stream = io.BytesIO()
     image.save(stream, format="PNG")
-    return {"image": _uri("image/png", stream.getvalue())}
+    return _uri("image/png", stream.getvalue())
 
 
 def show_clip(row: Mapping[str, Any]) -> dict[str, Any]:

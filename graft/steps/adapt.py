@@ -14,7 +14,7 @@ from graft.manifest import verify_manifest, whole_folder
 from graft.problems import PROBLEMS
 from graft.problems.problem import Examples
 from graft.progress import Progress
-from graft.reading import Dataset, read
+from graft.reading import Dataset, read, values_of
 from graft.settings import settings
 from graft.study import Bench, count_steps, search, train_finals
 from graft.study.description import describe_study
@@ -86,7 +86,7 @@ def _open_memory(name: str, prepared: Prepared, dataset: Dataset, tests: Labels,
     """Return the earlier searches of this target as seen from its rows of now."""
     train, keys = dataset.splits["train"], {name: [key.hex() for key in found] for name, found in dataset.keys.items()}
     marked = [name for name in (*prepared.bench.problem.truths, "group") if name in train.column_names]
-    marks = [tuple(row.values()) for row in train.select(marked).to_pylist()] if marked else [()] * train.num_rows
+    marks = [*zip(*(values_of(train, name) for name in marked), strict=True)] if marked else [()] * train.num_rows
     rows = [f"{key} {mark}" for key, mark in zip(keys["train"], marks, strict=True)]
     files, folder = verify_manifest(source)["files"], settings().work / "studies" / name
     return open_memory(folder, prepared.bench, prepared.candidates, files, rows, keys["test"], tests.tolist())

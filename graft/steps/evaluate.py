@@ -144,7 +144,7 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
     draws = draws_of(settings, problem, study)
     robustness = _probe(inputs, Probes(models, problem, processor, draws), arms, report)
     note, rows = study.get("label_curve"), study["train_rows"]
-    classes = len(study["labels"]) or 1
+    classes = len(study["labels"]) if has_classes(problem) else 1
     curve = measure_label_curve(inputs.run / "label_curve.parquet", note, problem, arms, rows, draws, classes)
     forgetting = measure_forgetting(inputs.source, packaged, inputs.source_problem, problem)
     report("forgetting measured")

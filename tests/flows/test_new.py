@@ -136,10 +136,24 @@ def test_a_folder_of_clips_gets_a_small_wav2vec_and_a_recipe(checkout, tmp_path,
     assert not (checkout / "data" / "other").exists()
 
 
+def test_a_network_that_masks_can_be_read_from_is_chosen_for_them():
+    problem = PROBLEMS["semantic-segmentation"]
+    assert choose(None, problem)["backbone"]["config"]["model_type"] == "segformer"
+    assert choose(None, PROBLEMS["image-classification"])["backbone"]["config"]["model_type"] == "resnet"
+    with pytest.raises(BadInput, match="--backbone resnet: 'resnet' has no head for masks"):
+        choose("resnet", problem)
+
+
 @pytest.mark.parametrize("name", STARTERS)
 def test_a_starter_is_a_network_of_several_layer_groups(name):
     starter = STARTERS[name]
-    problem = next(one for one in PROBLEMS.values() if one.modality == starter.modality and "label" in one.columns)
+    problem = next(
+        one
+        for one in PROBLEMS.values()
+        if one.modality == starter.modality
+        and (starter.config["model_type"] == "segformer") == (one.name == "semantic-segmentation")
+        and ("label" in one.columns or one.name == "semantic-segmentation")
+    )
     # the vocabulary is the tokenizer's
     config = {**starter.config, **({"vocab_size": 4000} if starter.modality == "text" else {})}
     groups = layer_groups(build(problem, config, ("a", "b"), seed=0))

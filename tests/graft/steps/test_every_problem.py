@@ -19,6 +19,7 @@ from graft.registry import open_registry, predict
 from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
 from tests.conftest import BERT, RESNET
+from tests.masks import SEGFORMER, disc_table
 
 STUDY = {
     "strategies": ["linear-probe", "full"],
@@ -85,6 +86,32 @@ def test_question_answering(go):
     assert found["ece"] is None
     (said,) = predict("t", ["In house 7 lives anna, who has a red boat."], question="What has anna?")
     assert set(said.facts) == {"answer", "score", "start", "end"}
+    assert open_registry().verify("t")
+
+
+def test_semantic_segmentation_from_a_classifier(go):
+    pictures = disc_table(24)
+    sizes = [np.asarray(Image.open(io.BytesIO(cell["bytes"]))).sum() for cell in pictures["mask"].to_pylist()]
+    bright = pictures.drop_columns(["mask"]).append_column("label", pa.array(np.asarray(sizes) > np.median(sizes)))
+    source = {
+        "problem": "image-classification", "data": {"path": "bright.parquet"}, "backbone": {"config": SEGFORMER},
+        "pretraining": {"epochs": 1, "image_size": 16},
+    }  # fmt: skip
+    target = {
+        "problem": "semantic-segmentation",
+        "data": {"path": "discs.parquet", "labels": 8},
+        "evaluation": {"robustness_rows": 2},
+    }
+    found = go(source, target, {"bright.parquet": bright, "discs.parquet": disc_table(20, 1)})
+    assert (found["metric"], found["further"]) == ("mean_iou", ["dice", "pixel_accuracy"])
+    assert (found["train_rows"], found["test_rows"]) == (8, 12)
+    assert json.loads(Path("runs/t/study.json").read_text())["labels"] == ["0", "1"]
+    assert "data:image/png" in Path("reports/t/report.html").read_text()
+    Path("disc.png").write_bytes(disc_table(1, 2)["image"][0].as_py()["bytes"])
+    (said,) = predict("t", ["disc.png"], draw=True)
+    mask = Image.open(io.BytesIO(said.pictures["mask"]))
+    assert (mask.size, {*np.unique(np.asarray(mask))} <= {0, 1}) == ((16, 16), True)
+    assert said.drawing is not None
     assert open_registry().verify("t")
 
 

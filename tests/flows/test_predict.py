@@ -1,0 +1,45 @@
+"""What `graft predict` prints and writes, with what the registry says made up."""
+
+import json
+
+import pytest
+
+from flows.commands.predict import predict
+from graft.errors import BadInput
+from graft.registry import Prediction
+
+
+@pytest.fixture
+def answered(monkeypatch, tmp_path):
+    """Answer every input with a mask of its own name, drawn where that is asked for; stand in an empty folder."""
+
+    def answer(reference, inputs, question, draw):
+        return [
+            Prediction(name, None, None, None, facts={"covered": "class 1 7%"}, pictures={"mask": name.encode()},
+                       drawing=b"drawn " + name.encode() if draw else None)
+            for name in inputs
+        ]  # fmt: skip
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("graft.registry.predict", answer)
+    return tmp_path
+
+
+def test_masks_and_drawings_are_written_and_said(answered, capsys):
+    predict("t", ["far/a.png"], None, answered / "out", answered / "x" / "drawn.png", as_json=True)
+    assert (answered / "out/a.mask.png").read_bytes() == b"far/a.png"
+    assert (answered / "x/drawn.png").read_bytes() == b"drawn far/a.png"
+    (said,) = json.loads(capsys.readouterr().out)
+    assert said == {"input": "far/a.png", "note": "", "facts": {"covered": "class 1 7%"},
+                    "mask": str(answered / "out/a.mask.png")}  # fmt: skip
+    predict("t", ["a.png", "b.png"], None, answered, answered / "folder", as_json=False)
+    assert "b.mask.png" in capsys.readouterr().out
+    assert {path.name for path in (answered / "folder").iterdir()} == {"a.drawn.png", "b.drawn.png"}
+
+
+def test_nothing_is_written_where_two_answers_would_share_a_file(answered):
+    with pytest.raises(BadInput, match="two inputs of one name"):
+        predict("t", ["x/a.png", "y/a.png"], None, answered / "out", None, as_json=True)
+    with pytest.raises(BadInput, match="one file for 2 inputs"):
+        predict("t", ["a.png", "b.png"], None, answered / "out", answered / "one.png", as_json=True)
+    assert not (answered / "out").exists()

@@ -21,14 +21,14 @@ from graft.errors import BadInput, CatalogError, DataError
 from graft.manifest import write_whole
 from graft.problems import PROBLEMS
 from graft.problems.networks import find_misfit
-from graft.reading import MEDIA, Inspection, fetch_hub, inspect
+from graft.reading import Inspection, fetch_hub, inspect
 from graft.reading.inspection import UNLABELLED
 from graft.settings import settings
 from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
 
 Kind = Literal["sources", "targets"]
-INPUTS = sorted(medium.column for medium in MEDIA.values())
+COLUMNS = sorted({column for problem in PROBLEMS.values() for column in problem.columns})
 
 
 def new_target(
@@ -97,9 +97,9 @@ def _known(problem: str | None) -> str | None:
 
 def _columns(given: Sequence[str]) -> dict[str, str]:
     """Return canonical name to stored name of `label=queue` and the like."""
-    expected = ", ".join(f"{name}=" for name in INPUTS)
-    if wrong := [word for word in given if not re.fullmatch(rf"({'|'.join(INPUTS)}|label)=.+", word)]:
-        raise BadInput(f"--column {wrong[0]}: expected {expected} or label= and a column, such as label=queue")
+    expected = ", ".join(f"{name}=" for name in COLUMNS)
+    if wrong := [word for word in given if not re.fullmatch(rf"({'|'.join(COLUMNS)})=.+", word)]:
+        raise BadInput(f"--column {wrong[0]}: expected one of {expected} and a column, such as label=queue")
     return dict(word.split("=", 1) for word in given)
 
 

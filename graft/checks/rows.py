@@ -10,6 +10,7 @@ import pandas as pd
 
 from graft.checks import images, sounds
 from graft.checks.texts import describe_texts
+from graft.checks.transcripts import describe_transcripts
 from graft.errors import DataError
 from graft.reading import Dataset
 
@@ -36,6 +37,8 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
         if "group" in table.column_names:
             frame["group"] = table["group"].to_pylist()
         features = pd.DataFrame(CONTENT[problem.modality](table, tokenizer))
+        if "transcript" in table.column_names:
+            features = features.assign(**describe_transcripts(table["transcript"].to_pylist(), features["seconds"]))
         frames.append(pd.concat([frame, features], axis="columns"))
     return pd.concat(frames, ignore_index=True)
 

@@ -13,7 +13,13 @@ from graft.reading.formats import Rows
 from graft.reading.reader import find_columns_of, load_parts, read
 
 # those that need more of the data come first, so that a question is not taken for a text
-ANSWERED = ("question-answering", "image-classification", "audio-classification", "text-classification")
+ANSWERED = (
+    "question-answering",
+    "speech-recognition",
+    "image-classification",
+    "audio-classification",
+    "text-classification",
+)
 UNLABELLED = ("masked-language-modelling", "text-generation")
 PRETRAINED = {"masked-language-modelling": "an encoder such as BERT", "text-generation": "a decoder such as GPT-2"}
 UNBALANCED = 10

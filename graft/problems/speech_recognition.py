@@ -135,8 +135,8 @@ class SpeechRecognition(Problem):
 
     def tell(self, answers: np.ndarray, truths: Truths) -> list[Said]:
         """Return transcripts and answers, with the words of both side by side."""
-        pairs = [(one.text, one.words(row) or "(nothing)") for row, one in _pairs(answers, truths)]
-        return [Said(text, said, align(text, said)) for text, said in pairs]
+        pairs = [(one.text, one.words(row)) for row, one in _pairs(answers, truths)]
+        return [Said(text, said or "(nothing)", align(text, said)) for text, said in pairs]
 
     def predict(self, answers: np.ndarray, examples: Examples) -> list[dict[str, Any]]:
         """Return the words of each clip."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -158,9 +157,17 @@ def align(expected: str, answered: str) -> str:
 
 
 def _aligned(expected: Sequence[str], answered: Sequence[str]) -> Iterator[str]:
-    for kind, first, last, start, end in SequenceMatcher(None, expected, answered, autojunk=False).get_opcodes():
-        missed, said = " ".join(expected[first:last]), " ".join(answered[start:end])
-        if kind == "equal":
-            yield missed
-        else:
-            yield f"[{missed or '+'} → {said or '−'}]" if missed else f"[+ {said}]"
+    from torchmetrics.functional.text.helper import _LevenshteinEditDistance
+
+    heard, said = iter(expected), iter(answered)
+    for edit in _LevenshteinEditDistance([*expected])([*answered])[1]:  # what makes the answer what was expected
+        match edit.value:
+            case "nothing":
+                yield next(heard)
+                next(said)
+            case "substitute":
+                yield f"[{next(heard)} → {next(said)}]"
+            case "insert":
+                yield f"[{next(heard)} → −]"
+            case "delete":
+                yield f"[+ {next(said)}]"

@@ -145,8 +145,9 @@ def test_clips_are_never_cut(processor):
 
 
 def test_words_are_put_side_by_side():
-    assert align("yes no no yes", "yes yes no") == "yes [+ yes] no [no yes → −]"
-    assert align("no", "(nothing)") == "[no → (nothing)]"
+    assert align("yes no no yes", "yes yes no") == "yes [no → yes] no [yes → −]"
+    assert align("yes", "no yes") == "[+ no] yes"
+    assert align("no yes", "") == "[no → −] [yes → −]"
 
 
 @pytest.fixture

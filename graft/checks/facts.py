@@ -110,7 +110,9 @@ def _conflicts(facts: Facts, rows: pd.DataFrame, answer: str) -> None:
     conflicts = rows[variety > 1]
     labels = conflicts.groupby("hash")[answer].agg(lambda names: ", ".join(sorted(set(names)))).to_dict()
     found = zip(conflicts.index, conflicts["hash"], strict=True)
-    facts.add("conflict_share", _share(conflicts.index, rows), {index: f"{answer}s {labels[key]}" for index, key in found})
+    facts.add(
+        "conflict_share", _share(conflicts.index, rows), {index: f"{answer}s {labels[key]}" for index, key in found}
+    )
 
 
 def _balance(facts: Facts, rows: pd.DataFrame) -> None:

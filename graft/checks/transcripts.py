@@ -22,12 +22,11 @@ def describe_transcripts(texts: Sequence[str], seconds: Iterable[float | None]) 
 def find_strange(rows: pd.DataFrame) -> tuple[int, dict[int, str]]:
     """Return how many characters no training transcript has, and the rows that have some: a model never writes them."""
     known = {one for text in rows[rows["split"] == "train"]["transcript"] for one in text}
-    others = rows[rows["split"] != "train"]["transcript"]
-    strange = {index: sorted({*text} - known) for index, text in others.items()}
+    others = rows[rows["split"] != "train"]
+    places = zip(others.index, others["transcript"], strict=True)
+    strange = {index: sorted({*text} - known) for index, text in places}
     reasons = {
-        int(index): f"{', '.join(map(repr, found))} in no training transcript"
-        for index, found in strange.items()
-        if found
+        index: f"{', '.join(map(repr, found))} in no training transcript" for index, found in strange.items() if found
     }
     return len({one for found in strange.values() for one in found}), reasons
 

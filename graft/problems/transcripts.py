@@ -78,7 +78,8 @@ def strides_of(config: Mapping[str, Any]) -> list[list[int]] | None:
     """Return kernel and stride of each convolution that a network reads the waveform with; None where it has none."""
     if not config.get("conv_kernel"):
         return None
-    steps = [[int(kernel), int(stride)] for kernel, stride in zip(config["conv_kernel"], config["conv_stride"])]
+    pairs = zip(config["conv_kernel"], config["conv_stride"], strict=False)  # building the network refuses others
+    steps = [[int(kernel), int(stride)] for kernel, stride in pairs]
     adapters = int(config.get("num_adapter_layers", 0)) if config.get("add_adapter") else 0
     return steps + [[1, int(config.get("adapter_stride", 1))]] * adapters
 

@@ -49,7 +49,8 @@ def encode_clips(table: pa.Table, extractor: Any, whole: bool = False) -> Exampl
     name, rate = extractor.model_input_names[0], extractor.sampling_rate
 
     def extract(clip: Clip) -> np.ndarray:
-        values: np.ndarray = extractor(_samples(clip, extractor, whole), sampling_rate=rate, return_tensors="np")[name][0]
+        samples = _samples(clip, extractor, whole)
+        values: np.ndarray = extractor(samples, sampling_rate=rate, return_tensors="np")[name][0]
         return values.astype(np.float32, copy=False)
 
     features = MEDIA["audio"].of_each(table["audio"].to_pylist(), extract)

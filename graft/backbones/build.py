@@ -38,6 +38,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return the configuration of a Hugging Face folder with every default; raises CheckpointError for none."""
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder}: not a model folder; it has no config.json")
+    _make_known()
     try:
         return dict(_read_config(folder, {}).to_dict())
     except (OSError, ValueError, KeyError) as error:

@@ -61,6 +61,8 @@ class Checks(Section):
     """Warning for clips that are longer."""
     min_sampling_rate: int = Field(8000, ge=1)
     """Warning for clips with fewer samples a second."""
+    max_pace: float = Field(30.0, gt=0)
+    """Warning for transcripts of more characters for each second of their clip: the clip may be cut, or another one."""
     max_clipped_share: float = Field(0.01, ge=0, le=1)
     """Warning for clips with more than this share of their samples at full scale."""
     min_decibels: float = Field(-60.0, le=0)

@@ -1,7 +1,7 @@
 """Networks: build, load, save, cut into layer groups, freeze."""
 
 from graft.backbones.agreement import agree
-from graft.backbones.build import build, fetch, load, load_processor, renew, renew_head, save, transplant
+from graft.backbones.build import build, fetch, load, load_processor, read_config, renew, renew_head, save, transplant
 from graft.backbones.fitting import require_fit
 from graft.backbones.freezing import Freeze, count_trained
 from graft.backbones.groups import LayerGroup, is_shared, layer_groups
@@ -21,6 +21,7 @@ __all__ = [
     "layer_groups",
     "load",
     "load_processor",
+    "read_config",
     "renew",
     "renew_head",
     "require_fit",

@@ -34,6 +34,19 @@ PROCESSORS: dict[Modality, tuple[str, dict[str, Any]]] = {
 """The transformers class that loads the processor of each kind of input, and how."""
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the configuration of a Hugging Face folder with every default; raises CheckpointError for none."""
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"{folder}: not a model folder; it has no config.json")
+    _make_known()
+    try:
+        return dict(_read_config(folder, {}).to_dict())
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{folder}: its config.json is not one that transformers knows", [" ".join(str(error).split())[:300]]
+        ) from error
+
+
 def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], seed: int) -> Any:
     """Return a model of random weights; raises CatalogError where the configuration is not one transformers knows."""
     import transformers
@@ -56,11 +69,18 @@ def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], 
         ) from error
 
 
-def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, seed: int = 0) -> Any:
+def load(
+    folder: Path,
+    problem: Problem,
+    labels: tuple[str, ...] | None = None,
+    seed: int = 0,
+    head: Mapping[str, Any] | None = None,
+) -> Any:
     """Return the model of a local Hugging Face folder.
 
     Without `labels` the stored head is kept, and every weight must be there. With `labels` the head is made
-    anew from `seed` and everything below it carried over. Raises CheckpointError when the folder is missing,
+    anew from `seed` and everything below it carried over; `head` is what else the configuration then says (see
+    `Problem.head`). Raises CheckpointError when the folder is missing,
     damaged, or holds another architecture than the problem needs.
     """
     import transformers
@@ -70,8 +90,9 @@ def load(folder: Path, problem: Problem, labels: tuple[str, ...] | None = None, 
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
     transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
     options: dict[str, Any] = {"ignore_mismatched_sizes": True} if labels is not None else {}
+    asked = {} if labels is None else {**({"num_labels": len(labels)} if labels else {}), **(head or {})}
     try:
-        config = _read_config(folder, len(labels) if labels else None)
+        config = _read_config(folder, asked)
         model, report = getattr(transformers, problem.auto_model).from_pretrained(
             folder,
             config=config,
@@ -146,6 +167,8 @@ def load_processor(folder: Path, problem: Problem) -> Any:
     import transformers
 
     kind, options = PROCESSORS[problem.modality]
+    if problem.auto_processor is not None and (folder / "tokenizer_config.json").is_file():
+        kind = problem.auto_processor
     try:
         return getattr(transformers, kind).from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError, KeyError) as error:
@@ -194,11 +217,10 @@ def _make_known() -> None:
     import graft.backbones.all_boundaries  # noqa: F401
 
 
-def _read_config(folder: Path, classes: int | None) -> Any:
-    """Return a folder's configuration, for another number of classes where one is given."""
+def _read_config(folder: Path, options: Mapping[str, Any]) -> Any:
+    """Return a folder's configuration with other values where `options` has any, such as the number of classes."""
     import transformers
 
-    options = {} if classes is None else {"num_labels": classes}
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
     if config.model_type == WRAPPED:
         tidy(config)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from graft.checks.rows import place
+from graft.checks.transcripts import find_strange
 
 
 @dataclass
@@ -34,8 +35,11 @@ def gather(rows: pd.DataFrame, labels: tuple[str, ...], source: pd.DataFrame | N
     if "perceptual" in rows:
         _near_duplicates(facts, good)
     if labels and "label" in rows:
-        _conflicts(facts, good)
+        _conflicts(facts, good, "label")
         _balance(facts, rows)
+    if "transcript" in rows:
+        _conflicts(facts, good, "transcript")
+        facts.add("strange_characters", *find_strange(rows))
     if "sampling_rate" in rows:
         _rates(facts, good)
     if "group" in rows:
@@ -100,13 +104,15 @@ def _rates(facts: Facts, rows: pd.DataFrame) -> None:
     facts.add("rates", rows["sampling_rate"].nunique(), reasons)
 
 
-def _conflicts(facts: Facts, rows: pd.DataFrame) -> None:
-    """Rows whose identical input carries another label elsewhere."""
-    variety = rows.groupby("hash")["label"].transform("nunique")
+def _conflicts(facts: Facts, rows: pd.DataFrame, answer: str) -> None:
+    """Rows whose identical input carries another answer elsewhere."""
+    variety = rows.groupby("hash")[answer].transform("nunique")
     conflicts = rows[variety > 1]
-    labels = conflicts.groupby("hash")["label"].agg(lambda names: ", ".join(sorted(set(names)))).to_dict()
+    labels = conflicts.groupby("hash")[answer].agg(lambda names: ", ".join(sorted(set(names)))).to_dict()
     found = zip(conflicts.index, conflicts["hash"], strict=True)
-    facts.add("conflict_share", _share(conflicts.index, rows), {index: f"labels {labels[key]}" for index, key in found})
+    facts.add(
+        "conflict_share", _share(conflicts.index, rows), {index: f"{answer}s {labels[key]}" for index, key in found}
+    )
 
 
 def _balance(facts: Facts, rows: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from graft.checks import images, sounds
 from graft.checks.masks import describe_mask
 from graft.checks.texts import describe_texts
+from graft.checks.transcripts import describe_transcripts
 from graft.errors import DataError
 from graft.reading import Dataset
 
@@ -37,6 +38,8 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
         if "group" in table.column_names:
             frame["group"] = table["group"].to_pylist()
         features = pd.DataFrame(CONTENT[problem.modality](table, tokenizer))
+        if "transcript" in table.column_names:
+            features = features.assign(**describe_transcripts(table["transcript"].to_pylist(), features["seconds"]))
         beside = [pd.DataFrame([describe(cell) for cell in _cells(table[column])])
                   for column, describe in BESIDE.items() if column in table.column_names]  # fmt: skip
         frames.append(pd.concat([frame, features, *beside], axis="columns"))

@@ -8,12 +8,13 @@ from graft.checks.masks import mask_rules
 from graft.checks.rule import Rule
 from graft.checks.sounds import clip_rules
 from graft.checks.texts import text_rules
+from graft.checks.transcripts import transcript_rules
 from graft.problems.problem import Modality
 
 CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
     "image": lambda checks: [*image_rules(checks), *mask_rules(checks)],
     "text": text_rules,
-    "audio": clip_rules,
+    "audio": lambda checks: [*clip_rules(checks), *transcript_rules(checks)],
 }
 """What is expected of each kind of input."""
 

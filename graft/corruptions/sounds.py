@@ -75,7 +75,7 @@ SOUNDS = Family(
     reduce=reduce_clip,
     identify=hash_clip,
     write=write_clip,
-    resolution=lambda examples, processor: int(processor.sampling_rate),
+    resolution=lambda examples, processor: int(getattr(processor, "feature_extractor", processor).sampling_rate),
 )
 
 

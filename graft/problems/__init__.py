@@ -6,6 +6,7 @@ from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
 from graft.problems.semantic_segmentation import SemanticSegmentation
+from graft.problems.speech_recognition import SpeechRecognition
 from graft.problems.text_classification import TextClassification
 from graft.problems.text_generation import TextGeneration
 
@@ -17,6 +18,7 @@ PROBLEMS: dict[str, Problem] = {
         TextClassification(),
         AudioClassification(),
         QuestionAnswering(),
+        SpeechRecognition(),
         MaskedLanguageModelling(),
         TextGeneration(),
     )

@@ -119,6 +119,8 @@ class Said:
 
     expected: str
     answered: str
+    aligned: str | None = None
+    """Both in one line, where parts of an answer can be right."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class Problem(Protocol):
     higher_is_better: bool
     auto_model: str
     """The transformers class that adds this problem's head to a backbone."""
+    auto_processor: str | None = None
+    """The transformers class of a processor that has a tokenizer beside what its kind of input needs; none for most."""
     pretrains_only: bool = False
     """Whether it makes sources and no targets: what it predicts is no answer that anybody wants."""
 
@@ -155,6 +159,17 @@ class Problem(Protocol):
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a new image processor, tokenizer or feature extractor, fitted on the source's training rows."""
+
+    def fit(self, processor: Any, table: pa.Table, config: Mapping[str, Any]) -> Any:
+        """Return the processor that training rows need where they meet a network of this configuration.
+
+        That is the one stored with the network, for most.
+        """
+        return processor
+
+    def head(self, processor: Any) -> Mapping[str, Any]:
+        """Return what a configuration must say so that the head fits a processor; nothing, for most."""
+        return {}
 
     def convert(self, name: str, values: Sequence[Any]) -> tuple[pa.Array, Mapping[int, str]]:
         """Return a column that only this problem has, in its canonical type, and what is wrong with which value.

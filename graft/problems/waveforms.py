@@ -35,8 +35,10 @@ def make_extractor(table: pa.Table, config: Mapping[str, Any], recipe: Pretraini
     return made
 
 
-def encode_clips(table: pa.Table, extractor: Any) -> Examples:
-    """Return what the extractor makes of the column `audio`, mono, at its rate and cut at its seconds; and labels.
+def encode_clips(table: pa.Table, extractor: Any, whole: bool = False) -> Examples:
+    """Return what the extractor makes of the column `audio`, mono and at its rate; and labels.
+
+    Clips are cut at the extractor's seconds, but not with `whole`.
 
     Raises DataError for a clip that cannot be read.
     """
@@ -47,7 +49,8 @@ def encode_clips(table: pa.Table, extractor: Any) -> Examples:
     name, rate = extractor.model_input_names[0], extractor.sampling_rate
 
     def extract(clip: Clip) -> np.ndarray:
-        values: np.ndarray = extractor(_samples(clip, extractor), sampling_rate=rate, return_tensors="np")[name][0]
+        samples = _samples(clip, extractor, whole)
+        values: np.ndarray = extractor(samples, sampling_rate=rate, return_tensors="np")[name][0]
         return values.astype(np.float32, copy=False)
 
     features = MEDIA["audio"].of_each(table["audio"].to_pylist(), extract)
@@ -99,13 +102,14 @@ def kept_seconds(extractor: Any) -> float:
     return most if frames is None else min(most, ((frames - 1) * HOP + SHORTEST) / extractor.sampling_rate)
 
 
-def _samples(clip: Any, extractor: Any) -> np.ndarray:
+def _samples(clip: Any, extractor: Any, whole: bool) -> np.ndarray:
     import numpy as np
 
     from graft.reading import resample
 
     rate = extractor.sampling_rate
-    kept = resample(clip, rate)[: round(kept_seconds(extractor) * rate)]
+    samples = resample(clip, rate)
+    kept = samples if whole else samples[: round(kept_seconds(extractor) * rate)]
     return np.pad(kept, (0, max(0, SHORTEST - len(kept))))
 
 

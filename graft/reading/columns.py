@@ -30,6 +30,7 @@ NAMES = {
         "paragraph",
     ),
     "mask": ("mask", "masks", "mask_path", "segmentation", "segmentation_mask", "annotation", "annotations"),
+    "transcript": ("transcript", "transcription", "text", "sentence", "normalized_text", "utterance", "words"),
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
 }
 SPLIT = "split"
@@ -116,7 +117,7 @@ def _choose(table: pa.Table, canonical: str, candidates: list[str], advice: str)
     lowered: dict[str, str] = {name.lower(): name for name in candidates}
     if canonical in lowered:
         return lowered[canonical]
-    usual = [lowered[name] for name in NAMES[canonical] if name in lowered]
+    usual = [lowered[name] for name in NAMES.get(canonical, ()) if name in lowered]
     if len(usual) == 1:
         return usual[0]
     if usual or candidates:
@@ -203,11 +204,10 @@ def _find_text(table: pa.Table, taken: set[str], named: set[str]) -> str:
 
 
 def _find_named(canonical: str, table: pa.Table, taken: set[str], named: set[str]) -> str:
-    """Return the column of a problem's own that is called so; what kind it is the problem itself knows."""
-    lowered: dict[str, str] = {name.lower(): name for name in table.column_names if name not in taken}
-    if canonical not in lowered:
-        raise NotFound(f"no column for the {canonical}; {_listing(table)}; {_advice(canonical)}")
-    return lowered[canonical]
+    """Return the column of a problem's own that has a usual name; what kind it is the problem itself knows."""
+    usual = {canonical, *NAMES.get(canonical, ())}
+    called = [name for name in table.column_names if name not in taken and name.lower() in usual]
+    return _choose(table, canonical, called, _advice(canonical))
 
 
 def _holds_words(column: pa.ChunkedArray) -> bool:

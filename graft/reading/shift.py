@@ -51,6 +51,8 @@ def path_digest(path: Path) -> str:
 
 def _relabel(table: pa.Table, names: Sequence[str], labels: Sequence[str], path: str) -> pa.Table:
     """Return the table with indices into `labels`; raises DataError naming labels that are not among them."""
+    if "label" not in table.column_names:
+        return table
     found = np.asarray(table["label"], dtype=np.int64)
     unknown = [index for index, name in enumerate(names) if name not in labels and (found == index).any()]
     if unknown:

@@ -40,6 +40,8 @@ class Mistake:
     """A picture of the input, as a data URI."""
     sound: str | None = None
     """The input to listen to, as a data URI."""
+    aligned: str | None = None
+    """What was expected and what was answered in one line, where an answer can be right in part."""
     earned: float | None = None
     """What the answer earned of the metric, where it can be right in part."""
 
@@ -113,6 +115,7 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
             Mistake(
                 one.expected, one.answered, None, _place(row), **show_answer(problem, row, winner.answers[0][index])
             ),
+            aligned=one.aligned,
             earned=float(own[index]),
         )
         for index, one, row in zip(order, said, table.take(order).to_pylist(), strict=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.backbones import agree, build, fetch, layer_groups, load, load_processor, require_fit, save
+from graft.backbones import agree, build, fetch, layer_groups, load, load_processor, read_config, require_fit, save
 from graft.catalog import Catalog, Source
 from graft.errors import CheckpointError
 from graft.manifest import digest, sha256, whole_folder
@@ -88,9 +88,7 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
     if config is None:
         folder = fetch(source.backbone)
         _check_digest(source, folder)
-        taken_as_it_is = recipe.epochs == 0 or not dataset.labels  # so with the head that it has
-        model: Any = load(folder, problem, None if taken_as_it_is else dataset.labels, recipe.seed)
-        processor = load_processor(folder, problem)
+        model, processor = _carry_over(source, problem, folder, dataset, rows)
         if problem.modality == "text":
             agree(model, processor, recipe.max_tokens if "max_tokens" in recipe.model_fields_set else None)
         return model, processor
@@ -99,10 +97,23 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
         tokens = {name: getattr(processor, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
         known = {name: token for name, token in tokens.items() if token is not None}
         config = {**config, "vocab_size": len(processor), **known}
-    model = build(problem, config, dataset.labels, recipe.seed)
+    model = build(problem, {**config, **problem.head(processor)}, dataset.labels, recipe.seed)
     if problem.modality == "text":
         agree(model, processor, recipe.max_tokens)
     return model, processor
+
+
+def _carry_over(source: Source, problem: Problem, folder: Path, dataset: Dataset, rows: pa.Table) -> tuple[Any, Any]:
+    """Return a checkpoint's model and processor: with the head that it has, or a new one where it does not fit."""
+    recipe, stored = source.pretraining, load_processor(folder, problem)
+    processor = problem.fit(stored, rows, read_config(folder))
+    if recipe.epochs == 0 or (not dataset.labels and processor is stored):
+        try:
+            return load(folder, problem), stored
+        except CheckpointError:
+            if recipe.epochs == 0 or not problem.head(processor):  # nothing would train a new head, or tells its size
+                raise
+    return load(folder, problem, dataset.labels, recipe.seed, problem.head(processor)), processor
 
 
 def _require_fit(model: Any, problem: Problem, processor: Any, rows: pa.Table) -> None:

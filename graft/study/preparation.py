@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graft.backbones import layer_groups, load, load_processor
+from graft.backbones import layer_groups, load, load_processor, read_config
 from graft.catalog import Target
 from graft.manifest import digest, verify_manifest
 from graft.problems import PROBLEMS
@@ -70,7 +70,8 @@ def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepar
 
 def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> Bench:
     problem = PROBLEMS[target.problem]
-    processor = load_processor(source, problem)
+    train = dataset.splits["train"]
+    processor = problem.fit(load_processor(source, problem), train, read_config(source))
     key = digest(
         {
             "dataset": dataset.fingerprint,
@@ -86,9 +87,9 @@ def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> Bench:
     return Bench(
         problem=problem,
         processor=processor,
-        source=load(source, problem, dataset.labels),
+        source=load(source, problem, dataset.labels, head=problem.head(processor)),
         labels=dataset.labels,
-        examples=group_by_length(problem.encode(dataset.splits["train"], processor), target.study.batch_size),
+        examples=group_by_length(problem.encode(train, processor), target.study.batch_size),
         study=target.study,
         folder=work / key,
         skill=open_skill(source, target.study),

@@ -20,6 +20,8 @@ from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
 from tests.conftest import BERT, RESNET
 from tests.masks import SEGFORMER, disc_table
+from tests.networks import WAV2VEC2
+from tests.sounds import tone, wav
 
 STUDY = {
     "strategies": ["linear-probe", "full"],
@@ -113,6 +115,41 @@ def test_semantic_segmentation_from_a_classifier(go):
     assert (mask.size, {*np.unique(np.asarray(mask))} <= {0, 1}) == ((16, 16), True)
     assert said.drawing is not None
     assert open_registry().verify("t")
+
+
+def spoken(count, first=0):
+    """Return clips of tones, each a letter, and what they spell; with a label for whoever classifies them."""
+    rows = []
+    for number in range(first, first + count):
+        letters = [("a", "b")[(number >> place) % 2] for place in range(3)]
+        samples = np.concatenate([tone(500 if one == "a" else 1000, 0.1, seed=number) for one in letters])
+        cell = {"bytes": wav(samples), "path": None}
+        rows.append({"audio": cell, "label": letters[0], "transcript": " ".join(letters), "speaker": f"s{number % 4}"})
+    return pa.Table.from_pylist(rows)
+
+
+def test_speech_recognition_from_a_classification_of_clips(go):
+    source = {
+        "problem": "audio-classification", "data": {"path": "tones.parquet"},
+        "backbone": {"config": {**WAV2VEC2, "do_stable_layer_norm": True}},
+        "pretraining": {"epochs": 1},
+    }  # fmt: skip
+    target = {
+        "problem": "speech-recognition",
+        "data": {"path": "spoken.parquet", "labels": 8},
+        "evaluation": {"robustness_rows": 4},
+    }
+    found = go(source, target, {"tones.parquet": spoken(16), "spoken.parquet": spoken(20, 100)})
+    assert (found["metric"], found["further"]) == ("word_error_rate", ["character_error_rate"])
+    assert not found["higher_is_better"]
+    assert found["gain"] == pytest.approx(found["scratch"] - found["transfer"])
+    Path("clip.wav").write_bytes(spoken(1, 7)["audio"][0].as_py()["bytes"])
+    (said,) = predict("t", ["clip.wav"])
+    assert set(said.facts["answer"]) <= {"a", "b", " "}
+    assert open_registry().verify("t")
+    report = Path("reports/t/report.html").read_text()
+    assert "side by side" in report
+    assert "audio/wav" in report
 
 
 def brightness(count, first=0):

@@ -188,7 +188,7 @@ def test_plain_text_pretrains_a_bert_or_what_is_asked_for(checkout, plays, probl
 
 def test_a_network_that_cannot_learn_the_problem_leaves_nothing_behind(checkout, plays):
     before = everything(checkout)
-    with pytest.raises(CatalogError, match="'bert' reads texts in both directions"):
+    with pytest.raises(BadInput, match="'bert' reads texts in both directions"):
         new_source("plays", str(plays), "bert", None, None, "text-generation", None, [])
     assert everything(checkout) == before
 

@@ -2,6 +2,7 @@ import pytest
 
 from graft.errors import DataError
 from graft.reading import inspect
+from graft.reading.inspection import ANSWERED, UNLABELLED
 
 
 def test_an_image_folder_is_image_classification(folder):
@@ -48,13 +49,8 @@ def test_the_owner_may_decide(csv):
 def test_data_that_fit_no_problem_say_why_for_each(csv):
     with pytest.raises(DataError) as error:
         inspect(csv("height,width", "1,2", "3,4"))
-    assert [reason.split(":")[0] for reason in error.value.problems] == [
-        "as question-answering",
-        "as image-classification",
-        "as audio-classification",
-        "as text-classification",
-        "as masked-language-modelling",
-    ]
+    said = [reason.split(":")[0] for reason in error.value.problems]
+    assert said == [f"as {name}" for name in (*ANSWERED, UNLABELLED[0])]
 
 
 def test_what_is_wrong_with_the_rows_is_said_at_once(csv):

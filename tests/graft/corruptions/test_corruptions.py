@@ -147,7 +147,10 @@ def test_only_the_column_of_the_inputs_changes(modality):
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_a_problem_knows_its_corruptions(name):
-    assert PROBLEMS[name].corruptions is FAMILIES[PROBLEMS[name].modality].members
+    if name == "question-answering":
+        assert PROBLEMS[name].corruptions == {}  # a changed text moves the answers in it
+    else:
+        assert PROBLEMS[name].corruptions is FAMILIES[PROBLEMS[name].modality].members
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])

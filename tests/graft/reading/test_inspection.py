@@ -50,6 +50,8 @@ def test_data_that_fit_no_problem_say_why_for_each(csv):
         inspect(csv("height,width", "1,2", "3,4"))
     assert [reason.split(":")[0] for reason in error.value.problems] == [
         "as question-answering",
+        "as semantic-segmentation",
+        "as speech-recognition",
         "as image-classification",
         "as audio-classification",
         "as text-classification",

@@ -54,7 +54,9 @@ def test_single_digits_help_to_recognise_connected_ones(tmp_path, monkeypatch):
         "sources": {"single": {
             "problem": "audio-classification", "data": {"path": "single.parquet"},
             "backbone": {"config": NETWORK},
-            "pretraining": {"epochs": 20, "learning_rate": 3e-3, "batch_size": 16, "patience": 20, "sampling_rate": 4000},
+            "pretraining": {
+                "epochs": 20, "learning_rate": 3e-3, "batch_size": 16, "patience": 20, "sampling_rate": 4000,
+            },
         }},
         "targets": {"joined": {
             "source": "single", "problem": "speech-recognition", "data": {"path": "joined", "labels": 240},

@@ -84,7 +84,9 @@ def write_search(folder: Path, facts: Mapping[str, Any], result: StudyResult, cu
 
 def _evidence(standing: Standing, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     mine = [one for one in outcomes if key_of(one) == key_of(standing.candidate)]
-    light = [replace(one, curve=[], validation_labels=[], validation_logits=[]) for one in mine]
+    light = [replace(one, curve=[]) for one in mine]
+    if not standing.within:  # the predictions of those that may be chosen again are what temperature is fitted on
+        light = [replace(one, validation_labels=[], validation_logits=[]) for one in light]
     facts = {"within": standing.within, "reason": standing.reason}
     return {"key": key_of(standing.candidate), **facts, "outcomes": [*map(asdict, light)]}
 

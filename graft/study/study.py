@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +28,7 @@ Report = Callable[[int, str], None]
 Known = Mapping[Candidate, Sequence[Outcome]]
 """Trials of an earlier study."""
 NOTHING: Known = MappingProxyType({})
+AGAIN = 2  # rounds for those whose trials are known; each was in all rounds of then, on nearly the same rows
 
 
 @dataclass
@@ -42,6 +44,8 @@ class StudyResult:
     selection: Selection
     notes: list[str]
     outcomes: list[Outcome] = field(default_factory=list)
+    known: Known = field(default_factory=dict)
+    """Trials of an earlier search that had a part in this one."""
     left_out: Mapping[Candidate, str] = field(default_factory=dict)
     """Candidates that got no trial, each with the reason."""
     steps: int = 0
@@ -68,6 +72,7 @@ def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection,
 
 def _search_steps(bench: Bench, candidates: list[Candidate], selection: Selection, known: Known) -> int:
     rounds = len(_seeds(bench, known)) * selection.trials_per_seed
+    rounds = min(rounds, AGAIN) if known else rounds
     return bench.study.budget_steps * rounds * (len(candidates) - len(_decided(candidates, known, selection)))
 
 
@@ -112,14 +117,14 @@ def search(
     """Run the trials in rounds, halve the candidates between them, and select; the control is treated alike.
 
     A round is a seed and a fold for all who are running. The search ends before one that breaks the budget. Trials that
-    are `known` of an earlier study have a part in the selection, and then one seed more is run, for all to the end.
+    are `known` of an earlier study have a part in the selection, and then no more than `AGAIN` rounds are run.
     """
     outcomes: dict[Candidate, list[Outcome]] = {candidate: [] for candidate in candidates}
     dropped: dict[Candidate, str] = {}
     seeds, trial = _seeds(bench, known), bench.study.budget_steps
     announced = len(candidates) - len(_decided(candidates, known, selection))
     done, ended, running = 0, None, [one for one in candidates if one not in _decided(candidates, known, selection)]
-    for rounds, (seed, fold) in enumerate(_rounds(train, selection, seeds)):
+    for rounds, (seed, fold) in enumerate(_rounds(train, selection, seeds, known)):
         if is_rung(rounds) and not known:
             dropped |= _halve(bench, outcomes, dropped)
             left = [one for one in candidates if one not in dropped]
@@ -140,12 +145,13 @@ def search(
     trials = [row for rows in outcomes.values() for row in rows]
     steps = _search_steps(bench, candidates, selection, known)
     return StudyResult(
-        standings, control, choose_probe(bench, standings), selection, notes, trials, steps=steps, ended=ended
+        standings, control, choose_probe(bench, standings), selection, notes, trials, known, steps=steps, ended=ended
     )
 
 
-def _rounds(train: pa.Table, selection: Selection, seeds: range) -> Iterator[tuple[int, Fold]]:
-    return ((seed, fold) for seed in seeds for fold in split(train, selection, seed))
+def _rounds(train: pa.Table, selection: Selection, seeds: range, known: Known) -> Iterator[tuple[int, Fold]]:
+    every = ((seed, fold) for seed in seeds for fold in split(train, selection, seed))
+    return islice(every, AGAIN) if known else every
 
 
 def _joined(known: Known, outcomes: Known) -> dict[Candidate, list[Outcome]]:

@@ -51,7 +51,8 @@ def write_tables(folder: Path, bench: Bench, result: StudyResult, curve: Curve) 
     )
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
-    pq.write_table(_held_predictions(result.outcomes, result.winner), folder / "validation.parquet")
+    known = result.known.get(result.winner.candidate, ())
+    pq.write_table(_held_predictions([*known, *result.outcomes], result.winner), folder / "validation.parquet")
     if curve.answers is not None:
         pq.write_table(curve.answers, folder / "label_curve.parquet")
 

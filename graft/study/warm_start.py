@@ -1,9 +1,9 @@
 """Warm start: the study of a grown dataset goes on from what an earlier one, of nearly the same rows, has found.
 
 Nobody who was clearly behind on nearly the same rows is tried again. The chosen one and the best of those that could
-have been chosen get one more seed, on the rows of now, and are judged by the trials of both studies. It is a warm start
-of the search (the idea of Feurer, Springenberg and Hutter 2015, Initializing Bayesian Hyperparameter Optimization via
-Meta-Learning), not of weights: final models are trained from the source on all rows, as ever.
+have been chosen get two more trials, on the rows of now, and are judged by the trials of both studies. It is a warm
+start of the search (the idea of Feurer, Springenberg and Hutter 2015, Initializing Bayesian Hyperparameter Optimization
+via Meta-Learning), not of weights: final models are trained from the source on all rows, as ever.
 
 Only a whole search is remembered, and it counts only while none of its rows is a test row. So no study learns from a
 row that it is tested on, an error is not handed down for ever, and a study that was killed finds what it had found.
@@ -23,7 +23,7 @@ from graft.manifest import digest, verify_manifest
 from graft.study.candidates import Candidate
 from graft.study.earlier import Earlier, write_search
 from graft.study.label_curve import Curve
-from graft.study.study import Known, StudyResult
+from graft.study.study import AGAIN, Known, StudyResult
 from graft.study.trial import Bench
 
 log = logging.getLogger(__name__)
@@ -128,8 +128,8 @@ def begin(memory: Memory, earlier: Earlier | None, candidates: list[Candidate]) 
     note = (
         f"The search of {len(memory.rows)} labelled rows went on from an earlier one of {earlier.rows}, "
         f"{memory.shared(earlier)} of them the same. The chosen one and the best of the others that could have been "
-        f"chosen got one more seed, {len(left_out)} were not tried again, and the trials of both searches count. "
-        "`study.warm_start: false` searches anew."
+        f"chosen got {AGAIN} more trials at the most, {len(left_out)} were not tried again, and the trials of both "
+        "searches count. `study.warm_start: false` searches anew."
     )
     trying = [one for one in candidates if one not in left_out]
     log.info(note)

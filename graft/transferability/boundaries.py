@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from graft.backbones import load
 from graft.problems.problem import Examples, Problem, has_classes
@@ -40,7 +41,10 @@ def score_checkpoint(
 def score_boundaries(frozen: Frozen, labels: np.ndarray[Any, Any]) -> dict[str, Values]:
     """Return value or reason of every score, by boundary in order, for labels (rows,) of the frozen rows."""
     samples = {name: Sample(features, labels, frozen.probabilities) for name, features in frozen.boundaries.items()}
-    return {name: {one.name: one(sample) for one in SCORES.values()} for name, sample in samples.items()}
+    with threadpool_limits(
+        1
+    ):  # for matrices this small, threads wait for each other: 30 times longer on a busy machine
+        return {name: {one.name: one(sample) for one in SCORES.values()} for name, sample in samples.items()}
 
 
 def load_frozen(source: Path, source_problem: Problem, problem: Problem) -> Any:

@@ -143,7 +143,7 @@ def test_a_search_that_went_on_from_another_is_not_said_to_be_a_whole_one(make_e
     assert "those far behind after 2, 4, 8 trials got no more" in whole
     warm = {**evidence.study, "warm_start": {"rows": 180, "curve_kept": True}}
     read = Elements(render_page(replace(evidence, study=warm))).text
-    assert "with one more seed than the earlier search of 180 labelled rows" in read
+    assert "with two more trials of each at the most than the earlier search of 180 labelled rows" in read
     assert "those far behind after 2, 4, 8 trials got no more" not in read
     [one] = [one for one in evidence.study["candidates"] if one["kept"] and one["strategy"] != "scratch"]
     assert "1 candidate and the" in Elements(render_page(replace(evidence, study={**warm, "candidates": [one]}))).text

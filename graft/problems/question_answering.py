@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.problem import Batch, Examples, Modality, Problem, Said, Truths
-from graft.problems.spans import Passage, best_spans, join_spans, read_answers, windows_of
+from graft.problems.spans import SILENT, Passage, best_spans, join_spans, read_answers, windows_of
 from graft.problems.tokens import pad, train_tokenizer
 
 if TYPE_CHECKING:
@@ -64,7 +64,16 @@ class QuestionAnswering(Problem):
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a tokenizer trained on the texts."""
-        return train_tokenizer(table, config, recipe)
+        return self.fit(train_tokenizer(table, config, recipe), table, config)
+
+    def fit(self, processor: Any, table: pa.Table, config: Mapping[str, Any]) -> Any:
+        """Return the tokenizer, which remembers whether any of the training questions has no answer.
+
+        Where all have one, no answer is never given, and windows without the answer teach nothing: a network that
+        learned to point at the first token in most of its windows would say nothing at all.
+        """
+        processor.init_kwargs[SILENT] = "answers" in table.column_names and not all(table["answers"].to_pylist())
+        return processor
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return windows of token ids: the question, and as much of the text as there is room for.

@@ -18,6 +18,8 @@ MOST_SPANS = 5  # kept of a window and of a text
 MOST_STARTS = 10  # of a window that spans may begin at
 MOST_TOKENS = 30  # of an answer, as the reference code of BERT has it
 STRIDE = 3  # windows share one token in so many
+SILENT = "graft_questions_without_answer"  # in a tokenizer's configuration
+UNKNOWN = (-100, -100)  # labels of a window that teaches nothing, as transformers has them
 NOTHING = -1e4  # score of a span that is none: float32, and below every logit
 
 
@@ -29,12 +31,14 @@ class Passage:
     offsets: Sequence[np.ndarray]
     """First character and the one after the last of each token of each window, (tokens, 2)."""
     accepted: Sequence[str]
+    silent: bool = True
+    """Whether there may be no answer."""
 
     def found(self, row: np.ndarray) -> dict[str, Any]:
         """Return answer, score in nats above no answer, and its place; an empty answer where none was more likely."""
         score, window, first, last = (float(number) for number in row[1:5])
         gain = score - float(row[0])
-        if gain <= 0 or score <= NOTHING:
+        if (self.silent and gain <= 0) or score <= NOTHING:
             return {"answer": "", "score": round(gain, 4), "start": None, "end": None}
         tokens = self.offsets[int(window)]
         start, end = int(tokens[int(first)][0]), int(tokens[int(last)][1])
@@ -80,8 +84,9 @@ def windows_of(table: pa.Table, tokenizer: Any) -> Examples:
     """Return the windows of texts below their questions, with labels (windows, 4) and a `Passage` for each row.
 
     The answer that is learned is the first accepted one, in the windows that hold all of it; the others are labelled
-    with their first token, which says that there is no answer in them.
+    with their first token, which says that there is no answer in them, or where every question has one with nothing.
     """
+    silent = bool(tokenizer.init_kwargs.get(SILENT, True))
     most = tokenizer.model_max_length
     questions, texts = table["question"].to_pylist(), table["text"].to_pylist()
     known = "answers" in table.column_names
@@ -100,10 +105,11 @@ def windows_of(table: pa.Table, tokenizer: Any) -> Examples:
         first, last = (int(of_text[0]), int(of_text[-1])) if len(of_text) else (0, 0)
         features.append(np.asarray(encoded["input_ids"][place], dtype=np.int64))
         offsets[row].append(tokens)
-        span = _locate(tokens, first, last, answers[row]) if known else (-100, -100)
+        span = _locate(tokens, first, last, answers[row]) if known else UNKNOWN
+        span = UNKNOWN if span == (0, 0) and not silent else span
         labels.append([*span, first, last])
     accepted = [[one["text"] for one in each] for each in answers]
-    passages = [Passage(*each) for each in zip(texts, offsets, accepted, strict=True)]
+    passages = [Passage(*each, silent) for each in zip(texts, offsets, accepted, strict=True)]
     return Examples(features, np.asarray(labels, dtype=np.int64).reshape(-1, 4), truths=passages, rows=rows)
 
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 import torch
 from torchmetrics.functional.text import squad
+from transformers import AutoTokenizer
 
 from graft.catalog import Data, Pretraining
 from graft.errors import DataError
@@ -42,7 +43,7 @@ def oracle(examples):
     answers = np.full((len(examples), 16), NOTHING, np.float32)
     for row, (first, last, *_) in zip(answers, examples.labels, strict=True):
         row[0] = 0
-        if last:
+        if last > 0:
             row[1:4] = 5, first, last
     return PROBLEM.join(answers, examples.rows)
 
@@ -56,6 +57,19 @@ def test_a_long_text_has_windows_that_overlap_and_every_answer_is_whole_in_one(t
     assert [one.answered for one in PROBLEM.tell(oracle(examples), examples.expected)] == [
         "The red boat", "nine", "the blue kite", "(no answer)",
     ]  # fmt: skip
+
+
+def test_where_every_question_has_an_answer_something_is_always_said(tokenizer, tmp_path):
+    fitted = PROBLEM.fit(tokenizer, ASKED.slice(0, 3), {})
+    fitted.save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    examples = PROBLEM.encode(ASKED.slice(0, 3), again)
+    assert {tuple(label[:2]) for label in examples.labels.tolist() if not label[1] > 0} == {(-100, -100)}
+    answers = oracle(examples)
+    answers[:, 0] = 99  # no answer is by far the likeliest
+    assert PROBLEM.measure(answers, examples.expected)["f1"] == 1
+    PROBLEM.fit(tokenizer, ASKED, {})  # as it was made
+    assert PROBLEM.measure(answers, PROBLEM.encode(ASKED.slice(0, 3), tokenizer).expected)["f1"] == 0
 
 
 def test_rows_are_taken_with_all_of_their_windows(tokenizer):

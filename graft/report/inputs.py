@@ -28,9 +28,10 @@ WINDOW = 0.025  # seconds, of which a spectrum is made: as speech networks have 
 
 
 def show_text(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the text, cut where it is long."""
+    """Return the text, cut where it is long, below the question that is asked about it, if one is."""
     text = str(row["text"])
-    return {"text": text if len(text) <= SENTENCE else f"{text[:SENTENCE]} …"}
+    shown = text if len(text) <= SENTENCE else f"{text[:SENTENCE]} …"
+    return {"text": f"{row['question']} — {shown}" if row.get("question") else shown}
 
 
 def show_image(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def draw_figures(evidence: Evidence) -> Mapping[str, str]:
         figures["pareto"] = pareto
     if evidence.label_curve.points:
         figures["label_curve"] = label_curve_figure(evidence.metrics, evidence.label_curve.points)
-    if study.get("boundary_scores"):
+    if any(one["scores"] or one["undefined"] for one in study.get("boundary_scores") or ()):
         figures["scores"] = scores_figure(study)
     return {name: style.svg(figure) for name, figure in figures.items()}
 

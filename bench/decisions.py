@@ -25,8 +25,8 @@ SEEDS, LABEL_DRAWS = 10, 2
 METHOD = f"""\
 {len(PAIRS)} pairs of a source and a target with {LABELS} labels per class; another *draw* is other labels of the same
 target. The networks are a ResNet of three stages and a BERT of four layers, each source pretrained once. Some sources
-are worth nothing or worse on purpose: wrong labels known by heart, a learning rate of 1, random weights. Causal
-language modelling is not among the problems yet, so Shakespeare is a *masked* language model.
+are worth nothing or worse on purpose: wrong labels known by heart, a learning rate of 1, random weights. Shakespeare
+is a *masked* language model.
 
 Ours is a study as `adapt` and `evaluate` run it, with {STUDY.budget_steps} steps, {STUDY.folds} folds and
 {STUDY.seeds} seeds, that measures on {TEST_ROWS:,} rows at the most. The truth is every candidate and the chosen

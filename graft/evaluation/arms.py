@@ -31,10 +31,6 @@ class Arm:
     grades: Grades
     """Of the headline metric."""
 
-    def mean(self, problem: Problem, metric: str) -> float:
-        """Return the mean over seeds of one of the problem's metrics."""
-        return float(np.mean([problem.measure(answers, self.truths)[metric] for answers in self.answers]))
-
     def further(self, problem: Problem) -> dict[str, float]:
         """Return the mean over seeds of every metric beside the headline."""
         found = [problem.measure(answers, self.truths) for answers in self.answers]

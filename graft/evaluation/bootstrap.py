@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,11 +63,9 @@ def compare(
     )
 
 
-def estimate(
-    scores: Grades | npt.ArrayLike, *, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> Interval:
+def estimate(scores: Grades | npt.ArrayLike, **draws: Any) -> Interval:
     """Return the metric of grades, or of scores (seeds, examples), with its interval, drawn as `compare` draws."""
-    return compare(scores, scores, resamples=resamples, confidence=confidence, seed=seed).ours
+    return compare(scores, scores, **draws).ours
 
 
 def draw_means(series: Sequence[Sequence[Grades]], *, resamples: int = 2000, seed: int = 0) -> list[Scores]:

@@ -10,7 +10,7 @@ from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 
-from graft.evaluation.bootstrap import Comparison, Interval, compare
+from graft.evaluation.bootstrap import Comparison, Interval, compare, estimate
 from graft.problems.grades import Grades
 
 Kind = Literal["corruption", "shift", "group"]
@@ -43,10 +43,7 @@ class Point:
 
 def make_points(kind: Kind, name: str, severity: int | None, scores: Scores, draws: Draws) -> list[Point]:
     """Return the point of every arm under one condition."""
-    return [
-        Point(arm, kind, name, severity, grades.rows, compare(grades, grades, **draws).ours)
-        for arm, grades in scores.items()
-    ]
+    return [Point(arm, kind, name, severity, grades.rows, estimate(grades, **draws)) for arm, grades in scores.items()]
 
 
 def contrast(prefix: str, scores: Scores | None, draws: Draws) -> dict[str, float | None]:

@@ -72,10 +72,10 @@ class Examples:
         import numpy as np
 
         chosen = np.asarray(rows, dtype=np.int64)
-        if self.rows is None:
-            return self._take(chosen, None if self.truths is None else [self.truths[row] for row in chosen], None)
-        items = [np.flatnonzero(self.rows == row) for row in chosen]
         truths = None if self.truths is None else [self.truths[row] for row in chosen]
+        if self.rows is None:
+            return self._take(chosen, truths, None)
+        items = [np.flatnonzero(self.rows == row) for row in chosen]
         return self._take(np.concatenate(items), truths, np.repeat(np.arange(len(items)), [*map(len, items)]))
 
     def _take(self, items: np.ndarray, truths: Sequence[Any] | None, rows: np.ndarray | None) -> Examples:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from graft.errors import DataError
 from graft.reading.cells import cell_bytes
@@ -13,9 +13,10 @@ from graft.reading.cells import cell_bytes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Decoded = TypeVar("Decoded")
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # how Pillow calls grey of 16 bits
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L")  # more than 8 bits a channel: converting would lose them
+DEEP_MODES = ("F", *DEEP)  # more than 8 bits a channel: converting would lose them
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
 
@@ -27,21 +28,31 @@ def begins_as_image(content: bytes) -> bool:
 
 def open_image(cell: Mapping[str, Any] | None) -> Image:
     """Return the decoded image of a cell, upright as its camera held it; raises DataError saying what is wrong."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    name = (cell or {}).get("path") or "image"
+    return decode(cell, "an image", ImageOps.exif_transpose)
+
+
+def decode(cell: Mapping[str, Any] | None, noun: str, use: Callable[[Image], Decoded]) -> Decoded:
+    """Return what `use` makes of the image in a cell; raises DataError saying what is wrong with it.
+
+    `use` raises ValueError with the reason where it cannot. `noun`, with its article, is what the message calls it.
+    """
+    from PIL import Image
+
+    name = (cell or {}).get("path") or noun.split()[-1]
     try:
         content = cell_bytes(cell)
         if not content:
-            raise DataError(f"{name}: an empty image")
+            raise DataError(f"{name}: an empty {noun.split()[-1]}")
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-            return ImageOps.exif_transpose(image)
+            return use(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).replace(repr(error), "").split())
         if "cannot identify" in reason:  # Pillow names the address of its buffer
             reason = "no known image format"
-        raise DataError(f"{name}: not an image that can be read ({reason})") from None
+        raise DataError(f"{name}: not {noun} that can be read ({reason})") from None
 
 
 def hash_image(image: Image) -> str:

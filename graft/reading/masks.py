@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graft.errors import DataError
-from graft.reading.cells import cell_bytes
+from graft.reading.images import decode
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,23 +27,13 @@ def open_mask(cell: Mapping[str, Any] | None) -> Mask:
 
     Of an image with a palette the indices count, not the colours; of one with one bit, 0 and 1.
     """
-    from PIL import Image
+    return decode(cell, "a mask", _indices)
 
-    name = (cell or {}).get("path") or "mask"
-    try:
-        content = cell_bytes(cell)
-        if not content:
-            raise DataError(f"{name}: an empty mask")
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            reason = _fault(image)
-            indices = np.asarray(image, dtype=np.uint8) if not reason else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        found = " ".join(str(error).replace(repr(error), "").split())
-        reason, indices = "no known image format" if "cannot identify" in found else found, None
-    if indices is None:
-        raise DataError(f"{name}: not a mask that can be read ({reason})")
-    return indices
+
+def _indices(image: Image) -> Mask:
+    if reason := _fault(image):
+        raise ValueError(reason)
+    return np.asarray(image, dtype=np.uint8)
 
 
 def _fault(image: Image) -> str:

@@ -100,7 +100,7 @@ def predict(
     draw: Annotated[Path | None, typer.Option(help="PNG file: the input with the answer drawn in.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a registered model for labels and probabilities, or for answers.
+    """Ask a registered model about inputs of your own.
 
     With several inputs --draw names a folder.
     """
@@ -150,8 +150,8 @@ def new_source(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="vgg11, inception_v3, resnet18, vit, convnext, resnet, bert, gpt2, wav2vec2 or ast; a folder, a hub "
-            "id, or a name of timm's. By the data if not given."
+            help="resnet, vgg11, inception_v3, resnet18, vit, convnext, segformer, bert, gpt2, wav2vec2 or ast; a "
+            "folder, a hub id, or a name of timm's. By the data if not given."
         ),
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Existing checkpoint: a local folder.")] = None,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graft.problems.grades import Grades, ratio
+from graft.problems.grades import Grades, Sums, ratio
 
 Scores = npt.NDArray[np.float64]
 CELLS = 4_000_000  # counts held at once (32 MB), whatever the number of examples and resamples
@@ -106,14 +106,27 @@ def _grades(values: Grades | npt.ArrayLike, side: str) -> Grades:
         if scores.ndim != 2 or scores.size == 0:
             raise ValueError(f"{side}: expected scores of shape (seeds, examples), found {scores.shape}")
         values = Grades.of(scores)
-    wrong = sum(int((~np.isfinite(array)).sum()) for array in (values.earned, values.possible))
-    if wrong:
-        raise ValueError(f"{side}: {wrong} scores are NaN or infinite")
+    if values.unknown:
+        raise ValueError(f"{side}: {values.unknown} scores are NaN or infinite")
     return values
 
 
 def _resampled(graded: Sequence[Grades], resamples: int, rng: np.random.Generator) -> list[Scores]:
     """Return the metric of each one's models in every draw of examples, the same for all: (resamples, models)."""
+    sums = [one for one in graded if isinstance(one, Sums)]
+    return _resampled_sums(sums, resamples, rng) if len(sums) == len(graded) else _redrawn(graded, resamples, rng)
+
+
+def _redrawn(graded: Sequence[Grades], resamples: int, rng: np.random.Generator) -> list[Scores]:
+    """Return the same of metrics that have to be computed anew in every draw."""
+    rows = graded[0].rows
+    block = max(1, CELLS // rows)
+    blocks = [min(block, resamples - start) for start in range(0, resamples, block)]
+    drawn = [rng.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(np.float64) for size in blocks]
+    return [np.concatenate([one.drawn(counts) for counts in drawn]) for one in graded]
+
+
+def _resampled_sums(graded: Sequence[Sums], resamples: int, rng: np.random.Generator) -> list[Scores]:
     earned = np.vstack([_flat(one.earned) for one in graded])
     possible = np.vstack([_flat(one.possible) for one in graded])
     plain = bool((possible == 1).all())  # every example counts the same: sums of the possible are known

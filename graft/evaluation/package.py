@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,33 +63,35 @@ def write_golden(
 
 
 def predictions(problem: Problem, hashes: Sequence[str], winner: Arm, control: Arm, temperature: float) -> pa.Table:
-    """Return one row per test row: its hash, and what it earned of the metric, seed by seed and part by part.
+    """Return one row per test row: its hash, what the packaged model answered, and what its metric is, seed by seed.
 
-    Where the problem has classes also its label, both packaged-seed probabilities, and right or wrong by seed.
+    Where the problem has classes instead its label, both packaged-seed probabilities, and right or wrong by seed.
     """
     import pyarrow as pa
 
     def shares(arm: Arm, temperature: float) -> pa.Array:
         return pa.array(softmax(arm.answers[0], temperature).tolist(), pa.list_(pa.float64()))
 
-    def right(arm: Arm) -> pa.Array:
-        return pa.array(arm.grades.earned[:, :, 0].T.astype(np.int8).tolist(), pa.list_(pa.int8()))
-
-    def by_row(of: str) -> Iterator[tuple[str, pa.Array]]:
-        for name, arm in {"transfer": winner, "scratch": control}.items():
-            values = getattr(arm.grades, of).transpose(1, 0, 2)
-            yield f"{of}_{name}", pa.array(values.tolist(), pa.list_(pa.list_(pa.float64())))
+    def by_seed(arm: Arm, kind: pa.DataType) -> pa.Array:
+        return pa.array(arm.grades.by_row.T.astype(kind.to_pandas_dtype()).tolist(), pa.list_(kind))
 
     if not has_classes(problem):
-        return pa.table({"hash": pa.array(hashes, pa.string()), **dict(by_row("earned")), **dict(by_row("possible"))})
+        return pa.table(
+            {
+                "hash": pa.array(hashes, pa.string()),
+                "answer": pa.array(winner.answers[0].tolist(), pa.list_(pa.float32())),
+                f"{problem.metric}_transfer": by_seed(winner, pa.float64()),
+                f"{problem.metric}_scratch": by_seed(control, pa.float64()),
+            }
+        )
     return pa.table(
         {
             "hash": pa.array(hashes, pa.string()),
             "label": np.asarray(winner.truths),
             "transfer": shares(winner, temperature),
             "scratch": shares(control, 1.0),
-            "correct_transfer": right(winner),
-            "correct_scratch": right(control),
+            "correct_transfer": by_seed(winner, pa.int8()),
+            "correct_scratch": by_seed(control, pa.int8()),
         }
     )
 

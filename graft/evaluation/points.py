@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
-import numpy as np
-
 from graft.evaluation.bootstrap import Comparison, Interval, compare, estimate
 from graft.problems.grades import Grades
 
@@ -56,7 +54,7 @@ def contrast(prefix: str, scores: Scores | None, draws: Draws) -> dict[str, floa
         return {key: None for name in names for key in (name, f"{name}_low", f"{name}_high")}
     scratch = compare(scores["transfer"], scores["scratch"], **draws)
     source = compare(scores["transfer"], scores["source"], **draws)
-    if np.array_equal(scores["transfer"].earned, scores["source"].earned):
+    if scores["transfer"] == scores["source"]:
         # the same models: draws of seeds, apart for either side, would show a difference where there is none
         source = Comparison(scratch.ours, scratch.ours, Interval(0.0, 0.0, 0.0))
     intervals = (scratch.ours, scratch.theirs, source.theirs, scratch.gain, source.gain)

@@ -88,9 +88,9 @@ def _pair_grades(
     model, rows = load(champion), table.take(list(place.values()))
     asked = rows.drop_columns([*problem.truths])
     truths = problem.encode(rows, model.processor).expected
-    mine = [[kept[key][f"{of}_transfer"][0] for key in place] for of in ("earned", "possible")]
+    mine = np.asarray([kept[key]["answer"] for key in place], dtype=np.float32)
     return Pairs(
-        candidate=Grades.of(*(np.asarray(values)[None] for values in mine)),
+        candidate=problem.grade(mine, truths),
         champion=problem.grade(model.answers(asked), truths),
         excluded=len(stored) - len(kept),
         predicted=len(place),

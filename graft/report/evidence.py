@@ -14,7 +14,6 @@ from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
 from graft.evaluation.label_curve import LabelCurve
 from graft.evaluation.points import Point
-from graft.problems.grades import ratio
 from graft.reading.splitting import strata
 from graft.report.inputs import SHOWN, show_answer
 
@@ -106,7 +105,7 @@ def worst_mistakes(
 
 def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistake]:
     """Return the rows on which the packaged model earned least, the worst first, with what was answered instead."""
-    own = ratio(winner.grades.earned[0], winner.grades.possible[0])
+    own = winner.grades.by_row[0]
     earned = own if problem.higher_is_better else -own
     order = np.argsort(earned, kind="stable")[:WORST]
     said = problem.tell(winner.answers[0][order], take_truths(winner.truths, order))

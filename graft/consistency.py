@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from graft.backbones.rules import find_misfits
 from graft.catalog import NAME, Catalog, Source, Target, nearest
 from graft.problems import PROBLEMS
-from graft.problems.networks import find_misfit, find_text_misfits
+from graft.problems.networks import find_misfit, find_misfit_of_frame, find_text_misfits
 from graft.problems.problem import has_classes
 from graft.strategies import STRATEGIES, find_strategy
 
@@ -52,7 +52,11 @@ def _head(catalog: Catalog, name: str) -> Iterator[str]:
     if source is None or problem is None or source.problem == target.problem:
         return
     config = source.backbone.config or {}
-    if "model_type" in config and (misfit := find_misfit(problem.auto_model, config)):
+    if "model_type" not in config or not (misfit := find_misfit(problem.auto_model, config)):
+        return
+    if problem.frames:
+        misfit = find_misfit_of_frame(config)
+    if misfit:
         yield f"targets.{name}.source: {misfit}"
 
 

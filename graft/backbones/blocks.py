@@ -54,7 +54,7 @@ def _trunks(path: str, module: nn.Module) -> Iterator[Trunk]:
         return
     yield from _side_by_side(path, module)
     members = [name for name, _ in module.named_children()]
-    if isinstance(module, nn.Sequential):
+    if isinstance(module, nn.Sequential) or _is_feature_list(module):
         if len(members) > 1:
             yield _cut_sequence(path, module, members)
         return
@@ -131,6 +131,13 @@ def _bricks(module: nn.Module) -> set[str]:
         or type(child) in (nn.ModuleList, nn.ModuleDict)
         or any(type(child) in used for other, used in inside.items() if other != name)
     }
+
+
+def _is_feature_list(module: nn.Module) -> bool:
+    """Say whether a module is timm's list of the layers of a network that hands out its stages: they run in order."""
+    from torch import nn
+
+    return isinstance(module, nn.ModuleDict) and hasattr(module, "feature_info")
 
 
 def _kind(name: str, module: nn.Module) -> tuple[type, str]:

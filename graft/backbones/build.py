@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graft.backbones.body import bare_body, plain_name
+from graft.backbones.framing import by_plain_name, fill, frame
 from graft.backbones.groups import layer_groups
 from graft.backbones.rules import find_misfits, find_misfits_of_timm
 from graft.backbones.wrapped import WRAPPED, own_weights, tidy
@@ -85,12 +87,14 @@ def load(
     """
     import transformers
 
-    _require(folder, problem)
+    _require(folder, problem, adapts=labels is not None)
     _make_known()
     transformers.logging.set_verbosity_error()  # its report of missing weights is read below, and judged
     transformers.logging.disable_progress_bar()  # a bar per file is noise in a log
     options: dict[str, Any] = {"ignore_mismatched_sizes": True} if labels is not None else {}
     asked = {} if labels is None else {**({"num_labels": len(labels)} if labels else {}), **(head or {})}
+    if labels is not None and problem.frames and find_misfit(problem.auto_model, read_config(folder)):
+        return fill(construct(problem, frame(folder, _read_config(folder, {}), problem), labels, seed), folder)
     try:
         config = _read_config(folder, asked)
         model, report = getattr(transformers, problem.auto_model).from_pretrained(
@@ -182,12 +186,12 @@ def transplant(adapted: Any, source: Any) -> None:
 
     The head is the last layer group: a normalisation above the blocks is part of it, wherever the network keeps it.
     """
-    weights, base = adapted.base_model.state_dict(), source.base_model
+    weights, base = by_plain_name(bare_body(adapted).state_dict()), source.base_model
     head = layer_groups(source)[-1]
     prefix = "" if base is source else f"{source.base_model_prefix}."
-    base.load_state_dict(
-        {name: own if head.owns(prefix + name) else weights.get(name, own) for name, own in base.state_dict().items()}
-    )
+    own = base.state_dict()
+    carried = {name: weights[plain_name(name)] for name in own if plain_name(name) in weights}
+    base.load_state_dict(own | {name: one for name, one in carried.items() if not head.owns(prefix + name)})
 
 
 def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
@@ -243,7 +247,7 @@ def _require_known(config: Mapping[str, Any]) -> None:
         raise CatalogError("backbone.config: no network can be made of it", problems)
 
 
-def _require(folder: Path, problem: Problem) -> None:
+def _require(folder: Path, problem: Problem, adapts: bool) -> None:
     """Refuse a folder that holds no model, or one below which the problem's head makes no sense."""
     if not (folder / "config.json").is_file():
         there = "the folder does not exist" if not folder.exists() else "it has no config.json"
@@ -255,7 +259,8 @@ def _require(folder: Path, problem: Problem) -> None:
         config = json.loads((folder / "config.json").read_text())
     except ValueError:  # transformers will say what is wrong with it
         return
-    if "model_type" in config and (misfit := find_misfit(problem.auto_model, config)):
+    misfit = find_misfit(problem.auto_model, config) if "model_type" in config else None
+    if misfit and not (problem.frames and adapts):  # what frames it says itself where it cannot
         raise CheckpointError(f"{folder}: {misfit}")
 
 

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from graft.backbones.blocks import Trunk, find_trunk
+from graft.backbones.body import find_body
 from graft.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
     if own := getattr(model, "own_layer_groups", None):
         groups: tuple[LayerGroup, ...] = own()
         return groups
-    base, prefix = _base(model)
+    base, prefix = find_body(model)
     trunk = find_trunk(base)
     if trunk is None:
         raise CatalogError(
@@ -86,15 +87,6 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
     sizes = {name: weight.numel() for name, weight in model.named_parameters()}  # once: a walk takes milliseconds
     places = _places(model, prefix, trunk, sizes)
     return tuple(LayerGroup(name, tuple(paths), *_weigh(sizes, paths)) for name, paths in places)
-
-
-def _base(model: Any) -> tuple[nn.Module, str]:
-    """Return the network without its head, and its path in the model."""
-    base = getattr(model, "base_model", model)
-    if base is not model:
-        return base, str(model.base_model_prefix)
-    # one that is put together of any backbone and a head has no base: the head of an UperNet holds lists, too
-    return (model.backbone, "backbone") if hasattr(model, "backbone") else (model, "")
 
 
 def _places(model: nn.Module, prefix: str, trunk: Trunk, sizes: Mapping[str, int]) -> Iterator[tuple[str, list[str]]]:

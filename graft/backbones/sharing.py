@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from graft.backbones.body import bare_body, plain_name
 from graft.backbones.groups import layer_groups
+
+PARTS = ("named_buffers", "named_parameters", "named_modules")
 
 
 def share_layers(model: Any, source: Any) -> None:
@@ -15,12 +18,12 @@ def share_layers(model: Any, source: Any) -> None:
     """
     base = source.base_model
     prefix = "" if base is source else f"{source.base_model_prefix}."
+    body = bare_body(model)
+    shared = {plain_name(path): part for kind in PARTS for path, part in getattr(body, kind)()}
     for group in layer_groups(source)[:-1]:
         for path in group.prefixes:
-            parent, _, name = path.removeprefix(prefix).rpartition(".")
-            try:
-                shared = getattr(model.base_model.get_submodule(parent), name)
-            except AttributeError:
-                continue
-            setattr(base.get_submodule(parent), name, shared)
+            inner = path.removeprefix(prefix)
+            parent, _, name = inner.rpartition(".")
+            if plain_name(inner) in shared:
+                setattr(base.get_submodule(parent), name, shared[plain_name(inner)])
     source.tie_weights()

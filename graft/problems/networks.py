@@ -95,6 +95,32 @@ SEGMENTERS = frozenset(
     }
 )
 """Networks with a head for masks in transformers; any other image network may be the backbone of an UperNet."""
+STAGED = frozenset(
+    {
+        "beit",
+        "bit",
+        "convnext",
+        "convnextv2",
+        "dinat",
+        "dinov2",
+        "dinov2_with_registers",
+        "dinov3_convnext",
+        "dinov3_vit",
+        "focalnet",
+        "hgnet_v2",
+        "hiera",
+        "pp_lcnet",
+        "pvt_v2",
+        "resnet",
+        "swin",
+        "swinv2",
+        "textnet",
+        "timm_wrapper",
+    }
+)
+"""Networks that tell images apart and that transformers can cut into stages, so that others are put around them."""
+WITHOUT_EFFECT = {"mlp_ratio", "drop_rate", "global_pool", "in_chans", "num_classes"}
+"""Arguments of timm's that say nothing of the layers below the head, or that the backbone is told otherwise."""
 POSITIONS = ("max_position_embeddings", "n_positions")
 BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabulary has no fewer entries
 
@@ -135,6 +161,26 @@ def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
             f" `backbone_config: {{model_type: {kind}, ...}}`"
         )
     return None
+
+
+def find_misfit_of_frame(config: Mapping[str, Any]) -> str | None:
+    """Return why a network cannot become the backbone of one that is put around it, or None."""
+    kind = config["model_type"]
+    if kind not in STAGED:
+        return (
+            f"'{kind}' cannot be cut into stages, which the head above it reads; take a source such as a resnet,"
+            " convnext, swin, dinov2 or, by `timm_wrapper`, another network of timm's"
+        )
+    if kind != "timm_wrapper":
+        return None
+    shaping = [f"{name}: {value}" for name, value in (config.get("model_args") or {}).items()
+               if name not in WITHOUT_EFFECT]  # fmt: skip
+    if not shaping:
+        return None
+    return (
+        f"transformers cuts timm's {config.get('architecture')} into stages as it is by default, and this one has"
+        f" model_args of its own, {', '.join(shaping)}; take a source without them"
+    )
 
 
 def find_text_misfits(

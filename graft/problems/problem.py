@@ -150,6 +150,8 @@ class Problem(Protocol):
     """The transformers class that adds this problem's head to a backbone."""
     auto_processor: str | None = None
     """The transformers class of a processor that has a tokenizer beside what its kind of input needs; none for most."""
+    frames: bool = False
+    """Whether a network that has no head of this kind may be the backbone of one that is put around it."""
     pretrains_only: bool = False
     """Whether it makes sources and no targets: what it predicts is no answer that anybody wants."""
 
@@ -169,6 +171,13 @@ class Problem(Protocol):
 
     def head(self, processor: Any) -> Mapping[str, Any]:
         """Return what a configuration must say so that the head fits a processor; nothing, for most."""
+        return {}
+
+    def around(self, channels: Sequence[int]) -> Mapping[str, Any]:
+        """Return the configuration of the network that is put around a backbone, all but `backbone_config`.
+
+        `channels` are those of its stages. It is asked only where the problem `frames`.
+        """
         return {}
 
     def convert(self, name: str, values: Sequence[Any]) -> tuple[pa.Array, Mapping[int, str]]:

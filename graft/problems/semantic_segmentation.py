@@ -40,11 +40,16 @@ class SemanticSegmentation(Problem):
     metric = "mean_iou"
     higher_is_better = True
     auto_model = "AutoModelForSemanticSegmentation"
+    frames = True
 
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
         """What the images may suffer, by name; the masks stay as they are."""
         return corruptions_of(self.modality)
+
+    def around(self, channels: Sequence[int]) -> Mapping[str, Any]:
+        """Return an UperNet (Xiao et al. 2018), no wider than the backbone's widest stage."""
+        return {"model_type": "upernet", "hidden_size": min(512, max(channels)), "use_auxiliary_head": False}
 
     def settle(self, splits: Mapping[str, pa.Table], folder: Path, known: Sequence[str]) -> Settled:
         """Return the rows, the names of their classes, and what is wrong with any mask."""

@@ -91,12 +91,13 @@ def test_question_answering(go):
     assert open_registry().verify("t")
 
 
-def test_semantic_segmentation_from_a_classifier(go):
+@pytest.mark.parametrize("network", [SEGFORMER, {**RESNET, "num_channels": 3}], ids=["own head", "UperNet"])
+def test_semantic_segmentation_from_a_classifier(go, network):
     pictures = disc_table(24)
     sizes = [np.asarray(Image.open(io.BytesIO(cell["bytes"]))).sum() for cell in pictures["mask"].to_pylist()]
     bright = pictures.drop_columns(["mask"]).append_column("label", pa.array(np.asarray(sizes) > np.median(sizes)))
     source = {
-        "problem": "image-classification", "data": {"path": "bright.parquet"}, "backbone": {"config": SEGFORMER},
+        "problem": "image-classification", "data": {"path": "bright.parquet"}, "backbone": {"config": network},
         "pretraining": {"epochs": 1, "image_size": 16},
     }  # fmt: skip
     target = {

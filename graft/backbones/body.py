@@ -1,0 +1,31 @@
+"""The body of a network: the layers below its head, wherever it keeps them, under names that several kinds share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def find_body(model: Any) -> tuple[nn.Module, str]:
+    """Return the network without its head, and its path in the model."""
+    base = getattr(model, "base_model", model)
+    if base is not model:
+        return base, str(model.base_model_prefix)
+    # one that is put together of any backbone and a head has no base: the head of an UperNet holds lists, too
+    return (model.backbone, "backbone") if hasattr(model, "backbone") else (model, "")
+
+
+def bare_body(model: Any) -> nn.Module:
+    """Return the body without what transformers and timm wrap around one of timm's that is cut into stages."""
+    body = find_body(model)[0]
+    return getattr(body, "_backbone", body)
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a weight or module as it is the same in a network and in one that is cut into stages.
+
+    timm flattens the names of those: `features.0.weight` becomes `features_0.weight`.
+    """
+    return name.replace(".", "_")

@@ -77,7 +77,7 @@ def test_everything_that_is_wrong_with_the_files_is_said_at_once_with_its_place(
     assert sorted(error.value.problems) == [
         "dev.txt, line 3: holds a null byte, so it is no text",
         "test.txt: it holds blank lines only; expected paragraphs with a blank line between them",
-        "train.txt, line 2: byte 0xe4 is not UTF-8; save the file as UTF-8",
+        "train.txt, line 2, offset 7: byte 0xe4 is not UTF-8; save the file as UTF-8",
         "validation.txt: the file is empty; expected paragraphs with a blank line between them",
     ]
 

@@ -36,6 +36,11 @@ def spread(value: float | None, metric: str = "accuracy") -> str:
     return f"{value:.3f}" if metric in AS_IT_IS else f"{100 * value:.1f}"
 
 
+def one(metric: str) -> str:
+    """Return what one of a metric's unit is called."""
+    return (AS_IT_IS.get(metric, "points") or name_of(metric)).removesuffix("s")
+
+
 def share(value: float | None) -> str:
     """Return a small share such as a calibration error with three digits."""
     return UNMEASURED if value is None else f"{value:.3f}"
@@ -93,6 +98,7 @@ FILTERS = {
     "score": score,
     "change": change,
     "spread": spread,
+    "one": one,
     "share": share,
     "count": count,
     "short_count": short_count,

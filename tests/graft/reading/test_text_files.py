@@ -114,7 +114,9 @@ def test_the_end_of_the_only_file_becomes_test_and_never_every_fifth_paragraph(p
     few = read(Data(path=str(folder), labels=5), PROBLEMS["text-generation"])
     assert [row["row"] for row in few.splits["test"].to_pylist()] == [33, 35, 37, 39]  # the budget takes none of it
     assert few.splits["train"].num_rows == 5
-    assert "no test split: one is made of the end of the file (`test_share`)" in inspect(folder, "text-generation").notes
+    assert (
+        "no test split: one is made of the end of the file (`test_share`)" in inspect(folder, "text-generation").notes
+    )
 
 
 def test_whole_files_become_test(plain):

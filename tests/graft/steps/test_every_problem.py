@@ -173,8 +173,8 @@ def test_text_generation(go, capsys):
     target = {
         "problem": "text-generation",
         "data": {"path": "others.parquet", "labels": 8},
-        "study": {**STUDY, "replay": 0.25, "strategies": ["linear-probe", "top-1", "full", "lora"]},
-        "evaluation": {"robustness_rows": 3},
+        "study": {**STUDY, "replay": 0.25, "label_counts": [4]},
+        "evaluation": {"robustness_rows": 2},
     }
     found = go(source, target, {"plays.parquet": plays(48), "others.parquet": plays(20, 100)})
     assert (found["metric"], found["further"]) == ("loss", ["perplexity", "bits_per_byte"])

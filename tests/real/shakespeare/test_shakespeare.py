@@ -39,10 +39,8 @@ def reduced() -> Catalog:
 
 def unigram(catalog: Catalog) -> Grades:
     """Return the nats of the test rows under the frequencies of tokens in the training rows, each counted once more."""
-    splits, tokenizer = (
-        read(catalog.target("speeches").data, PROBLEM).splits,
-        load_processor(Path("checkpoints/reviews"), PROBLEM),
-    )
+    splits = read(catalog.target("speeches").data, PROBLEM).splits
+    tokenizer = load_processor(Path("checkpoints/reviews"), PROBLEM)
 
     def tokens(split):
         examples = PROBLEM.encode(splits[split], tokenizer)

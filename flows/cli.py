@@ -98,6 +98,10 @@ def predict(
     question: Annotated[str | None, typer.Option(help="What is asked about the texts (question-answering).")] = None,
     out: Annotated[Path, typer.Option(help="Folder for answers that are files, such as masks.")] = Path(),
     draw: Annotated[Path | None, typer.Option(help="PNG file: the input with the answer drawn in.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens to write at the most (text-generation): 60.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 writes the likeliest token each time: 0.8.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Mass of the tokens that are drawn from: 0.95.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of what is drawn: 0.")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a registered model about inputs of your own.
@@ -106,7 +110,9 @@ def predict(
     """
     from flows.commands.predict import predict
 
-    predict(model, inputs, question, out, draw, as_json)
+    given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
+    drawing = {name: value for name, value in given.items() if value is not None}
+    predict(model, inputs, question, out, draw, as_json, drawing)
 
 
 @app.command(

@@ -39,6 +39,8 @@ class Checks(Section):
     """Error above this share of target test rows that occur in the source's training data."""
     max_near_duplicate_share: float = Field(0.2, ge=0, le=1)
     """Warning above this share of images whose perceptual hash equals another image's."""
+    max_alike_share: float = Field(0.01, ge=0, le=1)
+    """Warning above this share of test texts that equal a training text but for case, spaces and punctuation."""
     max_conflict_share: float = Field(0.01, ge=0, le=1)
     """Warning above this share of rows whose identical input carries another label elsewhere."""
     max_imbalance: float = Field(10.0, ge=1)
@@ -145,7 +147,7 @@ class Pretraining(Optimization):
     image_size: int = Field(32, ge=4)
     """Side of the square that images are resized to, where the processor is made here."""
     max_tokens: int = Field(64, ge=4)
-    """Tokens kept of a text; for text generation, tokens of a block that texts are cut into."""
+    """Tokens kept of a text; for text generation, tokens that a text is predicted in at once."""
     vocabulary_size: int = Field(4000, ge=100)
     """Entries of a tokenizer trained here."""
     sampling_rate: int | None = Field(None, ge=1000, le=96000)

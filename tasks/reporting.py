@@ -22,7 +22,7 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from graft.evaluation.verdict import HEADLINE, sentence, signed
+from graft.evaluation.verdict import HEADLINE, said_gain, sentence
 from graft.settings import settings
 from tasks.results import decision_headline, read_metrics, summary
 
@@ -137,10 +137,8 @@ def _gate_table(gates: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _facts(metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> list[str]:
     target, report_path = metrics["target"], Path("reports") / str(metrics["target"]) / "report.html"
-    gain = f"{signed(100 * metrics['gain'])} points ({signed(100 * metrics['gain_low'])} to "
-    gain += f"{signed(100 * metrics['gain_high'])})"
     facts = {
-        "gain": gain,
+        "gain": said_gain(metrics),
         "strategy": metrics["strategy"],
         "trained groups": ", ".join(metrics["trained_groups"]),
         "trials": metrics["trials"],

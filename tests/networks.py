@@ -138,6 +138,12 @@ def texts() -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "labels": torch.arange(ROWS) % 2}
 
 
+def written() -> dict[str, torch.Tensor]:
+    """Rows that are to be gone on with: the label of a token is the next one, which the model itself looks up."""
+    made = texts()
+    return {**made, "labels": made["input_ids"].masked_fill(made["attention_mask"] == 0, -100)}
+
+
 def sounds() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     values = torch.randn(ROWS, 400, generator=generator)
@@ -153,6 +159,7 @@ def masked_sounds() -> dict[str, torch.Tensor]:
 
 
 VISION, LANGUAGE, SPEECH = "AutoModelForImageClassification", "AutoModelForSequenceClassification", "AutoModelForCTC"
+WRITING = "AutoModelForCausalLM"
 MASKS = "AutoModelForSemanticSegmentation"
 UPERNET = {
     "model_type": "upernet",
@@ -169,6 +176,8 @@ NETWORKS = {
     "electra": Network(from_config(LANGUAGE, ELECTRA), texts, 3),
     "albert": Network(from_config(LANGUAGE, ALBERT), texts, 1),
     "llama": Network(from_config(LANGUAGE, LLAMA), texts, 3),
+    "gpt2 that writes": Network(from_config(WRITING, GPT2), written, 3),  # its head is tied to its stem
+    "llama that writes": Network(from_config(WRITING, LLAMA), written, 3),
     "vit": Network(from_config(VISION, VIT), images(1, 16, 2), 3),
     "resnet": Network(from_config(VISION, RESNET), images(1, 16, 2), 3),
     "convnext": Network(from_config(VISION, CONVNEXT), images(1, 32, 2), 3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flows.terminal import print_json, print_table
+from graft.evaluation.units import digits, scale, unit
 from graft.evaluation.verdict import signed
 from graft.registry import open_registry
 
@@ -109,7 +110,8 @@ def _aliases(state: Any, number: int) -> str:
 
 def _gain(metrics: dict[str, Any]) -> str:
     gain = metrics.get("gain")
-    return "" if gain is None else f"{signed(100 * gain)} points"
+    metric = str(metrics.get("metric", ""))
+    return "" if gain is None else f"{signed(scale(metric) * gain, digits(metric))} {unit(metric)}"
 
 
 def _when(when: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,18 +17,35 @@ if TYPE_CHECKING:
 
 
 def predict(
-    reference: str, inputs: list[str], question: str | None, out: Path, draw: Path | None, as_json: bool
+    reference: str,
+    inputs: list[str],
+    question: str | None,
+    out: Path,
+    draw: Path | None,
+    as_json: bool,
+    drawing: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print what the model says of each input: label and probability, or its answer; write what is a file."""
+    """Print what the model says of each input: label and probability, or its answer; write what is a file.
+
+    `drawing` is how a text is drawn that the model writes (see `Sampling`), as far as it was said. The continuation of
+    one prompt is printed as it is.
+    """
+    from graft.problems.sampling import Sampling
     from graft.registry import predict
 
-    predictions = predict(reference, inputs, question=question, draw=draw is not None)
+    sampling = Sampling(**drawing) if drawing else None
+    predictions = predict(reference, inputs, question=question, draw=draw is not None, sampling=sampling)
     files = [_answers(each, out) for each in predictions]
     drawings = _drawings(predictions, draw) if draw is not None else []
     _write([(path, content) for found in files for path, content in found.values()] + drawings)
     named = [{name: str(path) for name, (path, _) in found.items()} for found in files]
     if as_json:
         print_json([_plain(each) | names for each, names in zip(predictions, named, strict=True)])
+        return
+    if len(predictions) == 1 and "continuation" in (predictions[0].facts or {}):
+        print(predictions[0].facts["continuation"])
+        if predictions[0].note:
+            print(f"note: {predictions[0].note}", file=sys.stderr)
         return
     if all(each.label is not None for each in predictions):
         rows = [(each.input, str(each.label), f"{each.probability:.3f}", each.note) for each in predictions]

@@ -44,13 +44,12 @@ def standing(target: str) -> dict[str, Any] | None:
 
 def lines(result: Mapping[str, Any]) -> list[str]:
     """Return what a person wants to read at the end of a run."""
-    from graft.evaluation.verdict import HEADLINE, signed
+    from graft.evaluation.verdict import HEADLINE, said_gain
 
-    gain, low, high = (signed(100 * result[key]) for key in ("gain", "gain_low", "gain_high"))
     return [
         f"verdict   {HEADLINE[result['verdict']]} for {result['target']} ({result['strategy']})",
         f"          {result['sentence']}",
-        f"gain      {gain} points of {result['metric']}, interval {low} to {high}",
+        f"gain      {said_gain(result)} of {result['metric']}",
         f"report    {result['report']}",
         f"model     {result['model']}",
         f"          {result['reason']}",

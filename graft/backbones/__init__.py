@@ -8,6 +8,7 @@ from graft.backbones.groups import LayerGroup, is_shared, layer_groups
 from graft.backbones.naming import select_groups
 from graft.backbones.rules import find_misfits
 from graft.backbones.sharing import share_layers
+from graft.backbones.tying import describe_tie
 
 __all__ = [
     "Freeze",
@@ -15,6 +16,7 @@ __all__ = [
     "agree",
     "build",
     "count_trained",
+    "describe_tie",
     "fetch",
     "find_misfits",
     "is_shared",

@@ -6,7 +6,7 @@ import copy
 import errno
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +81,9 @@ def load(
     """Return the model of a local Hugging Face folder.
 
     Without `labels` the stored head is kept, and every weight must be there. With `labels` the head is made
-    anew from `seed` and everything below it carried over; `head` is what else the configuration then says (see
-    `Problem.head`). Raises CheckpointError when the folder is missing,
-    damaged, or holds another architecture than the problem needs.
+    anew from `seed` and everything below it carried over; where the problem keeps heads, only what is missing of it
+    is made anew. `head` is what else the configuration then says (see `Problem.head`). Raises CheckpointError when
+    the folder is missing, damaged, or holds another architecture than the problem needs.
     """
     import transformers
 
@@ -119,7 +119,11 @@ def load(
         ) from error
     _check_report(folder, model, report, new_head=labels is not None)
     _steady(model.config)
-    return model if labels is None else renew_head(model, problem, labels, seed)
+    if labels is None:
+        return model
+    if problem.keeps_head:
+        _fill(model, report["missing_keys"], renew(model, problem, labels, seed))
+    return renew_head(model, problem, labels, seed)
 
 
 def renew(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
@@ -128,12 +132,27 @@ def renew(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> A
 
 
 def renew_head(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
-    """Return a model whose head is random and whose every other weight is the given model's."""
+    """Return a model whose head is random and whose every other weight is the given model's.
+
+    Where the problem keeps heads, the head is the given model's, too.
+    """
     fresh = renew(model, problem, labels, seed)
     head = layer_groups(fresh)[-1]
     weights, old = fresh.state_dict(), model.state_dict()
-    fresh.load_state_dict({name: value if head.owns(name) else old[name] for name, value in weights.items()})
+    new = {name for name in weights if head.owns(name) and not problem.keeps_head}
+    fresh.load_state_dict({name: value if name in new else old[name] for name, value in weights.items()})
     return fresh
+
+
+def _fill(model: Any, missing: Collection[str], fresh: Any) -> None:
+    """Give a model those weights of another that its checkpoint did not have, in place: none that are tied to known."""
+    import torch
+
+    own = dict(fresh.named_parameters())
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name in missing:
+                parameter.copy_(own[name])
 
 
 def fetch(backbone: Backbone) -> Path:

@@ -32,6 +32,8 @@ def gather(rows: pd.DataFrame, labels: tuple[str, ...], source: pd.DataFrame | N
     good = rows[rows["hash"].notna()]
     _duplicates(facts, good)
     _leaks(facts, good, "leaked_share", good[good["split"] == "train"], "the training row")
+    if "gist" in rows:
+        _alike(facts, good)
     if "perceptual" in rows:
         _near_duplicates(facts, good)
     if labels and "label" in rows:
@@ -76,6 +78,16 @@ def _leaks(facts: Facts, rows: pd.DataFrame, name: str, training: pd.DataFrame, 
         index: f"equals {called} {places[key]}" for index, key in zip(leaked.index, leaked["hash"], strict=True)
     }
     facts.add(name, _share(leaked.index, test), offenders)
+
+
+def _alike(facts: Facts, rows: pd.DataFrame) -> None:
+    """Test texts that equal a training text but for case, spaces and punctuation; those that equal it are leaks."""
+    training = rows[(rows["split"] == "train") & rows["gist"].notna()]
+    places = {row["gist"]: place(row) for row in training.drop_duplicates("gist").to_dict("records")}
+    test = rows[rows["split"] == "test"]
+    alike = test[test["gist"].isin(places.keys()) & ~test["hash"].isin(training["hash"])]
+    found = zip(alike.index, alike["gist"], strict=True)
+    facts.add("alike_share", _share(alike.index, test), {index: f"is like {places[key]}" for index, key in found})
 
 
 def _near_duplicates(facts: Facts, rows: pd.DataFrame) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.evaluation.units import scale
+
 Row = Mapping[str, str]
 UNTRIED = ("budget", "left-out")
 """Roles in trials.csv of what was not run: what the budget cut off, and candidates without a trial."""
@@ -72,8 +74,8 @@ def summarise(trials: Sequence[Row], price_per_hour: float | None = None) -> lis
 
 
 def gained_points(metrics: Mapping[str, Any]) -> float | None:
-    """Return the gain in points where its interval lies above zero: a price for less would be a price for noise."""
-    return 100 * metrics["gain"] if metrics["gain"] > 0 and metrics["gain_low"] > 0 else None
+    """Return the gain in its unit where its interval lies above zero: a price for less would be a price for noise."""
+    return scale(str(metrics["metric"])) * metrics["gain"] if metrics["gain"] > 0 and metrics["gain_low"] > 0 else None
 
 
 def price(metrics: Mapping[str, Any], trials: Sequence[Row]) -> list[Price]:

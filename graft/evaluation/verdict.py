@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graft.catalog import Verdict
+from graft.evaluation.units import digits, scale, unit
 
 # 0.71 - 0.70 is 0.010000000000000009: rounding noise must not lift a gain over a margin of 0.01.
 DIGITS = 12
@@ -38,32 +39,40 @@ def decide(low: float, high: float, margin: float) -> Verdict:
 
 def sentence(metrics: Mapping[str, Any]) -> str:
     """Return the verdict in one sentence for someone who reads nothing else."""
-    metric = str(metrics["metric"]).replace("_", "-")
-    gain, low, high = (signed(100 * metrics[key]) for key in ("gain", "gain_low", "gain_high"))
-    margin, confidence = 100 * metrics["margin"], f"{100 * metrics['confidence']:.0f} %"
+    name, metric = str(metrics["metric"]), str(metrics["metric"]).replace("_", "-")
+    gain, low, high = (signed(scale(name) * metrics[key], digits(name)) for key in ("gain", "gain_low", "gain_high"))
+    gain = f"{gain} {unit(name)}"
+    margin, confidence = scale(name) * metrics["margin"], f"{100 * metrics['confidence']:.0f} %"
     falls = "" if metrics.get("higher_is_better", True) else ", lower is better and a gain is what it falls"
     between = f"({confidence} interval {low} to {high}{falls})"
     match metrics["verdict"]:
         case "helps":
             return (
-                f"Starting from {metrics['source']} gives {gain} points of {metric} over training from scratch "
+                f"Starting from {metrics['source']} gives {gain} of {metric} over training from scratch "
                 f"{between}: all of the interval lies above the margin of {margin:g}."
             )
         case "hurts":
             return (
-                f"Starting from {metrics['source']} changes {metric} by {gain} points against training from "
+                f"Starting from {metrics['source']} changes {metric} by {gain} against training from "
                 f"scratch {between}: all of the interval lies below the margin of −{margin:g}. Train from scratch."
             )
         case "neutral":
             return (
-                f"Starting from {metrics['source']} changes {metric} by {gain} points {between}: all of the "
+                f"Starting from {metrics['source']} changes {metric} by {gain} {between}: all of the "
                 f"interval lies within ±{margin:g} of zero, so training from scratch is as good."
             )
         case _:
             return (
-                f"The gain from {metrics['source']} is {gain} points of {metric} {between}, too wide for an "
+                f"The gain from {metrics['source']} is {gain} of {metric} {between}, too wide for an "
                 f"answer at a margin of {margin:g}: more test rows or more seeds would narrow it."
             )
+
+
+def said_gain(metrics: Mapping[str, Any]) -> str:
+    """Return the gain with its interval, in what its metric is counted in."""
+    name = str(metrics["metric"])
+    gain, low, high = (signed(scale(name) * metrics[key], digits(name)) for key in ("gain", "gain_low", "gain_high"))
+    return f"{gain} {unit(name)} ({low} to {high})"
 
 
 def signed(number: float, digits: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""What language models share that pretrain on unlabelled text, whichever tokens they predict."""
+"""What language models share, whichever tokens of unlabelled text they predict."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graft.catalog import Pretraining
     from graft.corruptions import Corruption
     from graft.problems.grades import Grades
+    from graft.problems.sampling import Sampling, Written
 
 ROUNDING = 1e-4  # largest difference of a number of an answer: other machines add up in another order
 Batch = dict[str, "torch.Tensor"]
@@ -51,8 +52,6 @@ class Examples:
     """What each row should be answered with; None where that is what the labels say."""
     rows: np.ndarray | None = None
     """The row that each item is of (items,), from 0 and in order; None where every item is a row."""
-    bytes: int | None = None
-    """Bytes of all the texts, where every token of them is predicted once: what a loss per byte is taken over."""
 
     def __len__(self) -> int:
         return len(self.features)
@@ -154,6 +153,12 @@ class Problem(Protocol):
     """Whether a network that has no head of this kind may be the backbone of one that is put around it."""
     pretrains_only: bool = False
     """Whether it makes sources and no targets: what it predicts is no answer that anybody wants."""
+    keeps_head: bool = False
+    """Whether the head of a source is kept where it has one: tokens are the same for both, labels are not."""
+    in_order: bool = False
+    """Whether paragraphs of a plain text belong together, so that a test part made of them lies on its own."""
+    writes: bool = False
+    """Whether its models write texts: see `write`."""
 
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
@@ -206,6 +211,10 @@ class Problem(Protocol):
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return the rows of a canonical table as `Examples`."""
+
+    def stream(self, table: pa.Table, processor: Any) -> Examples:
+        """Return the rows as pretraining reads them, where no row is graded: as `encode` returns them, for most."""
+        return self.encode(table, processor)
 
     def collate(
         self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool
@@ -270,6 +279,10 @@ class Problem(Protocol):
         expected = [None] * len(answers) if truths is None else list(truths)
         numbers = [", ".join(f"{number:.4g}" for number in row[:8]) for row in answers]
         return [Said(str(one), said) for one, said in zip(expected, numbers, strict=True)]
+
+    def write(self, network: Any, processor: Any, prompts: Sequence[str], sampling: Sampling) -> list[Written]:
+        """Return what a model writes after each prompt; asked only where `writes` says that it can."""
+        return []
 
     def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
         """Return what the answers of one model (rows, numbers) earn of the headline metric, row by row."""

@@ -13,6 +13,7 @@ from graft.problems.networks import is_decoder
 from graft.problems.problem import Batch, Examples
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from graft.catalog import Pretraining
@@ -108,8 +109,28 @@ def pack_texts(table: pa.Table, tokenizer: Any) -> Examples:
     predicted exactly once. What a block's text begins with may lie in the block before, and is not seen there.
     Raises CheckpointError for a tokenizer without an end-of-text token.
     """
+    end, encoded = _tokens_of(table, tokenizer)
+    stream = [end, *(token for ids in encoded for token in (*ids, end))]
+    return Examples(_cut(stream, tokenizer.model_max_length), None)
+
+
+def cut_texts(table: pa.Table, tokenizer: Any) -> Examples:
+    """Return the texts one by one, each cut into windows of at most the maximal length, as `pack_texts` cuts a stream.
+
+    So every row is predicted once, its end too, and whatever its neighbours are. The truths are the bytes of each text,
+    in UTF-8. Raises CheckpointError for a tokenizer without an end-of-text token.
+    """
     import numpy as np
 
+    end, encoded = _tokens_of(table, tokenizer)
+    texts = [_cut([end, *ids, end], tokenizer.model_max_length) for ids in encoded]
+    rows = np.repeat(np.arange(len(texts)), [len(windows) for windows in texts])
+    sizes = [len(text.encode("utf-8", "surrogatepass")) for text in table["text"].to_pylist()]
+    return Examples([window for windows in texts for window in windows], None, truths=sizes, rows=rows)
+
+
+def _tokens_of(table: pa.Table, tokenizer: Any) -> tuple[int, list[list[int]]]:
+    """Return the end-of-text token and the token ids of each text, whole and without any token that is not in it."""
     if (end := tokenizer.eos_token_id) is None:
         raise CheckpointError(
             "the tokenizer has no end-of-text token to put between texts",
@@ -118,13 +139,18 @@ def pack_texts(table: pa.Table, tokenizer: Any) -> Examples:
     texts = table["text"].to_pylist()
     # not `verbose`: it would warn of texts that are longer than the network reads at once, and are cut into blocks
     options = {"add_special_tokens": False, "truncation": False, "return_attention_mask": False, "verbose": False}
-    encoded = tokenizer(texts, **options)["input_ids"] if texts else []
-    stream = np.array([end, *(token for ids in encoded for token in (*ids, end))], dtype=np.int64)
-    predicted = len(stream) - 1
-    blocks = -(-predicted // (tokenizer.model_max_length - 1))
+    return int(end), tokenizer(texts, **options)["input_ids"] if texts else []
+
+
+def _cut(stream: Sequence[int], most: int) -> list[np.ndarray]:
+    """Return blocks of nearly one length, `most` at the most, each beginning with the last token of the one before."""
+    import numpy as np
+
+    tokens = np.asarray(stream, dtype=np.int64)
+    predicted = len(tokens) - 1
+    blocks = -(-predicted // (most - 1))
     cuts = [predicted * block // max(blocks, 1) for block in range(blocks + 1)]
-    features = [stream[start : stop + 1] for start, stop in pairwise(cuts)]
-    return Examples(features, None, bytes=sum(len(text.encode("utf-8", "surrogatepass")) for text in texts))
+    return [tokens[start : stop + 1] for start, stop in pairwise(cuts)]
 
 
 def pad(examples: Examples, rows: Sequence[int], tokenizer: Any) -> Batch:

@@ -96,7 +96,8 @@ def _decode(path: Path, name: str, problems: list[str]) -> str | None:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        problems.append(f"{name}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")
+        found = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        problems.append(f"{name}, line {line}, offset {error.start}: {found}")
         return None
 
 

@@ -24,6 +24,7 @@ ANSWERED = (
 UNLABELLED = ("masked-language-modelling", "text-generation")
 PRETRAINED = {"masked-language-modelling": "an encoder such as BERT", "text-generation": "a decoder such as GPT-2"}
 UNBALANCED = 10
+GOING_ON = "Texts without labels are data too, of a model that goes on with them: --problem text-generation."
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def inspect(
     problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
     dataset = read(Data(path=str(path), columns=given, group=group), PROBLEMS[problem])
     splits = _count(parts)
-    notes = list(_notes(parts, problem, found, given, splits))
+    notes = list(_notes(parts, problem, found, given, splits, labelled))
     if "label" in found:
         sizes = Counter(dataset.splits["train"]["label"].to_pylist())
         if max(sizes.values()) > UNBALANCED * min(sizes.values()):
@@ -91,7 +92,8 @@ def _fit(
             return name, {canonical: column for canonical, column in found.items() if canonical in wanted}
         except DataError as error:
             reasons.append(f"as {name}: {'; '.join(error.problems)}")
-    raise DataError(f"{place}: no problem fits the columns of these data", reasons)
+    advice = GOING_ON if len(names) > 1 and all(rows.part.kind == "text" for rows in parts) else ""
+    raise DataError(f"{place}: no problem fits the columns of these data", reasons, advice)
 
 
 def _count(parts: list[Rows]) -> dict[str, int]:
@@ -105,9 +107,18 @@ def _count(parts: list[Rows]) -> dict[str, int]:
 
 
 def _notes(
-    parts: list[Rows], problem: str, found: Mapping[str, str], given: Mapping[str, str], splits: Mapping[str, int]
+    parts: list[Rows],
+    problem: str,
+    found: Mapping[str, str],
+    given: Mapping[str, str],
+    splits: Mapping[str, int],
+    labelled: bool,
 ) -> Iterator[str]:
-    if not {"test"} & set(splits):
+    whole = PROBLEMS[problem].in_order and all(rows.part.kind == "text" for rows in parts)
+    if not {"test"} & set(splits) and whole:
+        where = "whole files" if len(parts) > 1 else "the end of the file"
+        yield f"no test split: one is made of {where} (`test_share`)"
+    elif not {"test"} & set(splits):
         yield "no test split: one is made from the training rows (`test_share`, or what `labels_per_class` leaves)"
     stored = parts[0].table.column_names
     label = found.get("label")
@@ -116,7 +127,7 @@ def _notes(
     for name in stored:
         if name.lower() in GROUPS and name not in found.values():
             yield f"column '{name}' looks like a group: `group: {name}` keeps its values on one side of a split"
-    if problem in UNLABELLED:
+    if problem in UNLABELLED and not labelled:
         other = next(name for name in UNLABELLED if name != problem)
         yield f"no label column found among {', '.join(stored)}: taken as text to pretrain on"
         yield f"`--problem {other}` would pretrain {PRETRAINED[other]} instead"

@@ -25,10 +25,12 @@ def divide(
     data: Data,
     labels: Sequence[str],
     problems: list[str],
+    in_order: bool = False,
 ) -> tuple[Splits, Keys]:
     """Return splits and content keys with train cut to the labelled budget and test made where there is none.
 
-    A test part made here never holds an input of the training part: such rows are left out.
+    A test part made here never holds an input of the training part: such rows are left out. With `in_order` the
+    paragraphs of plain text are not drawn one by one: whole files become test, or the end of the only one.
     """
     pool = "train" if "train" in given else "all"
     if pool not in given:
@@ -37,7 +39,7 @@ def divide(
     chosen = {name: (table, np.arange(table.num_rows)) for name, table in given.items() if name != pool}
     table = given[pool]
     try:
-        train, rest = _cut(table, draw_order(keys[pool], data.seed), data, make_test="test" not in given)
+        train, rest = _cut(table, draw_order(keys[pool], data.seed), data, "test" not in given, in_order)
     except DataError as error:
         problems.append(str(error))
         return {}, {}
@@ -57,16 +59,21 @@ def divide(
     return splits, {name: [keys[origin[name]][row] for row in rows.tolist()] for name, (_, rows) in chosen.items()}
 
 
-def _cut(table: pa.Table, order: np.ndarray, data: Data, make_test: bool) -> tuple[np.ndarray, np.ndarray]:
+def _cut(
+    table: pa.Table, order: np.ndarray, data: Data, make_test: bool, in_order: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows for train and for test (empty when test is given), drawn by an order."""
     everything = np.arange(table.num_rows)
     labels, budget = strata(table), data.labels or data.labels_per_class
     if not make_test:
         return (everything if budget is None else choose_per_class(labels, budget, order)), everything[:0]
-    if data.group is None and budget is not None:
+    whole = in_order and data.group is None and _is_plain_text(table)
+    if data.group is None and budget is not None and not whole:
         train = choose_per_class(labels, budget, order)
         return train, np.setdiff1d(everything, train)
-    if data.group is None:
+    if whole:
+        test = _choose_whole(table, data)
+    elif data.group is None:
         test = choose_below(labels, data.test_share, order)
     else:
         test = choose_groups(labels, table["group"].to_pylist(), data.test_share, data.seed)
@@ -74,6 +81,19 @@ def _cut(table: pa.Table, order: np.ndarray, data: Data, make_test: bool) -> tup
     if budget is not None:
         train = train[choose_per_class(labels[train], budget, order[train])]
     return train, test
+
+
+def _is_plain_text(table: pa.Table) -> bool:
+    return all(name.lower().endswith(".txt") for name in table["file"].unique().to_pylist())
+
+
+def _choose_whole(table: pa.Table, data: Data) -> np.ndarray:
+    """Return the rows of whole files near `test_share` of all, or the last of the only file: at least one, not all."""
+    files = table["file"].to_pylist()
+    if len(set(files)) > 1:
+        return choose_groups(strata(table), files, data.test_share, data.seed)
+    count = min(max(round(data.test_share * len(files)), 1), len(files) - 1)
+    return np.arange(len(files) - count, len(files))
 
 
 def _too_few(table: pa.Table, train: np.ndarray, data: Data, labels: Sequence[str]) -> list[str]:

@@ -27,7 +27,7 @@ def read(data: Data, problem: Problem) -> Dataset:
     """Return the splits that the catalogue asks for; raises DataError listing every problem of the data."""
     problems: list[str] = []
     joined, labels, keys = read_given(data, problem)
-    splits, keys = divide(joined, keys, data, labels, problems)
+    splits, keys = divide(joined, keys, data, labels, problems, problem.in_order)
     _refuse(data, problems)
     return Dataset(splits, labels, fingerprint(splits, labels, keys), keys)
 

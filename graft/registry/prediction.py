@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from PIL.Image import Image
 
+    from graft.problems.sampling import Sampling
     from graft.reading import Medium
     from graft.registry.package import Model
 
@@ -44,13 +45,15 @@ def predict(
     registry: Registry | None = None,
     question: str | None = None,
     draw: bool = False,
+    sampling: Sampling | None = None,
 ) -> list[Prediction]:
     """Return one prediction per input, in order; raises BadInput naming every unusable input at once.
 
     An image or a sound is given by its path. A text is given literally; an argument of one word that ends in `.txt` is
     a file with one text per line, blank lines aside. An input longer than the model reads is cut, and noted. A
     `question` is asked about every text, where the problem is one of questions. With `draw` each answer is also
-    drawn into its input, where the problem draws answers.
+    drawn into its input, where the problem draws answers. A model that writes goes on with each text, as `sampling`
+    says; then a text is taken to the letter and may be empty, and one too long keeps its end.
     """
     import pyarrow as pa
 
@@ -65,6 +68,10 @@ def predict(
     medium = MEDIA[modality]
     asks = "question" in problem.columns
     _check_question(problem.name, asks, question)
+    if problem.writes:
+        return _written(load(package), _prompts(inputs), sampling)
+    if sampling is not None:
+        raise BadInput(f"how to draw a text: this model is for {problem.name}, which writes none")
     names, table = _files(inputs, medium) if medium.in_files else _texts(inputs, medium)
     if asks:
         table = table.append_column("question", pa.array([question] * table.num_rows, pa.string()))
@@ -89,6 +96,17 @@ def _open_answers(model: Model, names: Sequence[str], table: pa.Table, draw: boo
         yield Prediction(
             name, None, None, None, facts=facts, pictures=pictures, drawing=None if drawn is None else _png(drawn)
         )
+
+
+def _written(model: Model, prompts: Sequence[str], sampling: Sampling | None) -> list[Prediction]:
+    """Return what a model that writes goes on with."""
+    from graft.problems.sampling import Sampling
+
+    found = model.problem.write(model.network, model.processor, prompts, sampling or Sampling())
+    return [
+        Prediction(prompt, None, None, None, one.note, {"continuation": one.text, "tokens": one.tokens})
+        for prompt, one in zip(prompts, found, strict=True)
+    ]
 
 
 def _png(image: Image) -> bytes:
@@ -126,10 +144,25 @@ def _files(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:
     return list(inputs), medium.table(contents)
 
 
+def _prompts(inputs: Sequence[str]) -> list[str]:
+    """Return prompts to the letter: white space at the end is asked for, and nothing begins a text."""
+    prompts, problems = [], []
+    for given in inputs:
+        found, problem = _lines(Path(given)) if _is_list(given) else ([given], "")
+        prompts += found
+        problems += [problem] if problem else []
+    _refuse(problems, inputs, "the beginnings of texts, or .txt files with one a line")
+    return prompts
+
+
+def _is_list(given: str) -> bool:
+    return given.endswith(".txt") and len(given.split()) == 1
+
+
 def _texts(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:
     texts, problems = [], []
     for position, given in enumerate(inputs, start=1):
-        if given.endswith(".txt") and len(given.split()) == 1:
+        if _is_list(given):
             found, problem = _lines(Path(given))
         else:
             found, problem = [given.strip()], "" if given.strip() else f"text {position}: empty"

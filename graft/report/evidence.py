@@ -14,6 +14,7 @@ from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
 from graft.evaluation.label_curve import LabelCurve
 from graft.evaluation.points import Point
+from graft.evaluation.samples import Sample
 from graft.reading.splitting import strata
 from graft.report.inputs import SHOWN, show_answer
 
@@ -74,6 +75,8 @@ class Evidence:
     """check.json of the target."""
     drawn: Sequence[str] = ("pareto",)
     """What the catalogue asks to be drawn of the search, `study.report`."""
+    samples: Sequence[Sample] = ()
+    """What was written before and after, where the problem writes."""
 
 
 def count_confusions(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

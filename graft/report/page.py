@@ -64,7 +64,9 @@ def draw_figures(evidence: Evidence) -> Mapping[str, str]:
     study, labels = evidence.study, evidence.study["labels"]
     figures = {
         "verdict": plots.verdict_figure(evidence.metrics),
-        "candidates": plots.candidates_figure(study["candidates"], study["winner"]),
+        "candidates": plots.candidates_figure(
+            study["candidates"], study["winner"], study["metric"], study.get("higher_is_better", True)
+        ),
         "curves": plots.curves_figure(evidence.curves, (study["winner"], study["control"])),
     }
     if evidence.reliability is not None:

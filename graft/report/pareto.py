@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from graft.evaluation.units import percent, scale, unit
 from graft.report.style import BAND, INK, MUTED, SCRATCH, TRANSFER, bare, canvas
 from graft.report.wording import duration, operations
 
@@ -59,7 +60,7 @@ def pareto_figure(
         for axes, key in zip(panels, keys, strict=True):
             _draw(axes, dots[key], higher_is_better)
             _scale(axes, key, [dot.x for dot in dots[key]], source_metric)
-        panels[0].set_ylabel(f"validation {metric.replace('_', '-')}{'' if metric == 'loss' else ' in %'}")
+        panels[0].set_ylabel(f"validation {metric.replace('_', '-')}{percent(metric)}")
         figure.draw_without_rendering()  # names go where they find room, so all else must stand first
         figure.set_layout_engine("none")
         for axes, key in zip(panels, keys, strict=True):
@@ -84,11 +85,11 @@ def _known(candidates: Sequence[Candidate], key: str) -> int:
 
 def _dots(candidates: Sequence[Candidate], key: str, metric: str, source_metric: str) -> list[Dot]:
     several = len({candidate["learning_rate"] for candidate in candidates}) > 1
-    across = 100 if key == "forgetting" and source_metric != "loss" else 1
+    across = scale(source_metric) if key == "forgetting" else 1
     return [
         Dot(
             across * float(one[key]),
-            (1 if metric == "loss" else 100) * float(one["mean"]),
+            scale(metric) * float(one["mean"]),
             _name(one, several),
             "control" if one["strategy"] == "scratch" else "candidate",
             bool(one["kept"]),
@@ -127,8 +128,8 @@ def _scale(axes: Axes, key: str, values: Sequence[float], source_metric: str) ->
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     if key == "forgetting":
-        unit = "in nats" if source_metric == "loss" else "in points"
-        axes.set_xlabel(f"forgotten of the source's {source_metric.replace('_', '-')}, {unit}")
+        counted = unit(source_metric)
+        axes.set_xlabel(f"forgotten of the source's {source_metric.replace('_', '-')}, in {counted}")
         return
     if min(values) > 0 and max(values) > 6 * min(values):
         axes.set_xscale("log")

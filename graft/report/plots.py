@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.evaluation.calibration import Bin
+from graft.evaluation.units import digits, percent, scale, unit
 from graft.evaluation.verdict import signed
 from graft.report.style import BAND, INK, RULE, SCRATCH, TRANSFER, VERDICT, bare, canvas, png
 
@@ -33,17 +34,20 @@ def verdict_figure(metrics: Metrics) -> Figure:
     return figure
 
 
-def candidates_figure(candidates: Sequence[Mapping[str, Any]], winner: Mapping[str, Any]) -> Figure:
+def candidates_figure(
+    candidates: Sequence[Mapping[str, Any]], winner: Mapping[str, Any], metric: str = "accuracy", rises: bool = True
+) -> Figure:
     """Return every candidate's validation mean with one standard error on either side, best on top."""
-    ranked = sorted(candidates, key=lambda candidate: (candidate["mean"], candidate["strategy"]))
+    sign, times = 1 if rises else -1, scale(metric)
+    ranked = sorted(candidates, key=lambda candidate: (sign * candidate["mean"], candidate["strategy"]))
     with canvas(5.6, 0.75 + 0.31 * len(ranked)) as figure:
         axes = figure.subplots()
         for place, candidate in enumerate(ranked):
             scratch, chosen = candidate["strategy"] == "scratch", _same(candidate, winner)
             colour = SCRATCH if scratch else TRANSFER
-            spread = 100 * (candidate["standard_error"] or 0)
+            spread = times * (candidate["standard_error"] or 0)
             axes.errorbar(
-                100 * candidate["mean"], place, xerr=spread, fmt="D" if scratch else "o", color=colour, capsize=3,
+                times * candidate["mean"], place, xerr=spread, fmt="D" if scratch else "o", color=colour, capsize=3,
                 markersize=8 if chosen else 6, mfc=colour if chosen or scratch else "white", mew=1.6, elinewidth=1.6,
             )  # fmt: skip
         axes.set_yticks(range(len(ranked)), [_named(candidate) for candidate in ranked])
@@ -51,7 +55,7 @@ def candidates_figure(candidates: Sequence[Mapping[str, Any]], winner: Mapping[s
             label.set_color(INK)
             label.set_fontweight("bold" if _same(candidate, winner) else "normal")
         axes.set_ylim(-0.6, len(ranked) - 0.4)
-        axes.set_xlabel("validation score in %, mean ± one standard error")
+        axes.set_xlabel(f"validation score{percent(metric)}, mean ± one standard error")
         axes.grid(axis="x")
         bare(axes, "left")
     return figure
@@ -113,33 +117,40 @@ def reliability_figure(before: Sequence[Bin], after: Sequence[Bin]) -> Figure:
 
 def _draw_arms(axes: Axes, metrics: Metrics) -> None:
     for place, (arm, colour) in enumerate((("scratch", SCRATCH), ("transfer", TRANSFER))):
-        value, low, high = (100 * metrics[f"{arm}{end}"] for end in ("", "_low", "_high"))
+        value, low, high = (scale(metrics["metric"]) * metrics[f"{arm}{end}"] for end in ("", "_low", "_high"))
         axes.plot([low, high], [place, place], color=colour, linewidth=7, alpha=0.3, solid_capstyle="butt")
         axes.plot(value, place, "o", color=colour, markersize=8)
-        axes.annotate(f"{value:.1f}", (value, place), (0, 8), textcoords="offset points", ha="center", color=colour,
-                      fontweight="bold")  # fmt: skip
+        axes.annotate(
+            f"{value:.{digits(metrics['metric'])}f}", (value, place), (0, 8), textcoords="offset points", ha="center",
+            color=colour, fontweight="bold",
+        )  # fmt: skip
     axes.set_yticks([0, 1], ["from scratch", "transfer"])
     axes.tick_params(axis="y", labelcolor=INK, labelsize=10)
-    axes.set(ylim=(-0.5, 1.75), title=f"{_words(metrics['metric'])} on test, in %")
+    axes.set(ylim=(-0.5, 1.75), title=f"{_words(metrics['metric'])} on test{percent(metrics['metric'])}")
     axes.margins(x=0.12)
     axes.grid(axis="x")
     bare(axes, "left")
 
 
 def _draw_gain(axes: Axes, metrics: Metrics) -> None:
-    gain, low, high = (100 * metrics[key] for key in ("gain", "gain_low", "gain_high"))
-    margin, colour = 100 * metrics["margin"], VERDICT[metrics["verdict"]]
+    times, shown = scale(metrics["metric"]), digits(metrics["metric"])
+    gain, low, high = (times * metrics[key] for key in ("gain", "gain_low", "gain_high"))
+    margin, colour = times * metrics["margin"], VERDICT[metrics["verdict"]]
     axes.axvspan(-margin, margin, color=BAND, linewidth=0)
     axes.axvline(0, color=INK, linewidth=1.2)
     axes.plot([low, high], [0, 0], color=colour, linewidth=7, alpha=0.35, solid_capstyle="butt")
     axes.plot(gain, 0, "o", color=colour, markersize=8)
-    axes.annotate(f"{signed(gain)}  ({signed(low)} to {signed(high)})", (gain, 0), (0, 9), textcoords="offset points",
-                  ha="center", color=colour, fontweight="bold")  # fmt: skip
-    reach = max(abs(low), abs(high), 2 * margin, 0.5)
+    axes.annotate(f"{signed(gain, shown)}  ({signed(low, shown)} to {signed(high, shown)})", (gain, 0), (0, 9),
+                  textcoords="offset points", ha="center", color=colour, fontweight="bold")  # fmt: skip
+    reach = max(abs(low), abs(high), 2 * margin, 0.005 * times)
     left, right = min(low, -margin, 0) - 0.18 * reach, max(high, margin, 0) + 0.18 * reach
     width = right - left
     axes.set_xlim(min(left, gain - 0.28 * width), max(right, gain + 0.28 * width))  # room for the numbers above
-    axes.set(ylim=(-0.6, 1.15), title=f"Gain in points (grey: ±{margin:g}, too small to matter)", yticks=[])
+    axes.set(
+        ylim=(-0.6, 1.15),
+        title=f"Gain in {unit(metrics['metric'])} (grey: ±{margin:g}, too small to matter)",
+        yticks=[],
+    )
     bare(axes, "left")
 
 

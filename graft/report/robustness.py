@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graft.evaluation.points import Point
+from graft.evaluation.units import percent, scale
 from graft.evaluation.verdict import DIGITS
 from graft.report.style import BAND, INK, MUTED, SCRATCH, TRANSFER, bare, canvas
 from graft.report.wording import change, name_of
@@ -53,7 +54,7 @@ def corruptions_figure(points: Sequence[Point], metric: str = "accuracy") -> Fig
         for axes, title in zip(panels, titles, strict=False):
             for arm in LOOKS:
                 if arm != "source" or not _source_is_transfer(points):
-                    _draw(axes, arm, series.get((title, arm)), _mean(series, arm))
+                    _draw(axes, arm, series.get((title, arm)), _mean(series, arm), scale(metric))
             axes.set_title(title, color=INK)
             axes.set_xticks(range(6))
             axes.grid(axis="y")
@@ -62,9 +63,9 @@ def corruptions_figure(points: Sequence[Point], metric: str = "accuracy") -> Fig
             axes.set_visible(False)
         panels[len(titles) - 1].set_facecolor(BAND)
         panels[len(titles) - 1].grid(axis="y", color="white")
-        panels[0].set_ylim(*_limits(points))
+        panels[0].set_ylim(*_limits(points, scale(metric)))
         figure.supxlabel("severity (0: the rows as they are)", fontsize=9.5, color=MUTED)
-        figure.supylabel(f"{name_of(metric)} in %", fontsize=9.5, color=MUTED)
+        figure.supylabel(f"{name_of(metric)}{percent(metric)}", fontsize=9.5, color=MUTED)
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper left", ncols=3, handlelength=2.2)
     return figure
@@ -125,18 +126,18 @@ def _source_is_transfer(points: Sequence[Point]) -> bool:
     return scores["transfer"] == scores["source"]
 
 
-def _draw(axes: Axes, arm: str, points: Series | None, mean: Mapping[int, float]) -> None:
+def _draw(axes: Axes, arm: str, points: Series | None, mean: Mapping[int, float], times: int) -> None:
     name, colour, line, width = LOOKS[arm]
     x = sorted(points or mean)
-    y = [100 * (points[severity].score.value if points else mean[severity]) for severity in x]
+    y = [times * (points[severity].score.value if points else mean[severity]) for severity in x]
     axes.plot(x, y, color=colour, linestyle=line, linewidth=width, label=name, zorder=3 if arm != "source" else 4)
     if points and arm != "source":
-        low, high = ([100 * getattr(points[severity].score, end) for severity in x] for end in ("low", "high"))
+        low, high = ([times * getattr(points[severity].score, end) for severity in x] for end in ("low", "high"))
         axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
 
 
-def _limits(points: Sequence[Point]) -> tuple[float, float]:
-    """Return the axis that holds every interval, in tens of percent."""
+def _limits(points: Sequence[Point], times: int) -> tuple[float, float]:
+    """Return the axis that holds every interval, in tenths of a share, or of a nat."""
     scores = [point.score for point in points if point.kind == "corruption"]
-    low, high = min(100 * score.low for score in scores), max(100 * score.high for score in scores)
-    return 10 * np.floor(low / 10), 10 * np.ceil(high / 10) + 1
+    low, high = min(score.low for score in scores), max(score.high for score in scores)
+    return times * np.floor(10 * low) / 10, times * (np.ceil(10 * high) / 10 + 0.01)

@@ -1,5 +1,6 @@
 """Numbers as people read them; what was not measured is said so."""
 
+from graft.evaluation.units import AS_IT_IS
 from graft.evaluation.verdict import signed
 
 UNMEASURED = "not measured"
@@ -13,24 +14,31 @@ def name_of(metric: str) -> str:
 
 
 def score(value: float | None, metric: str = "accuracy") -> str:
-    """Return a metric's value: a share in percent, a loss as it is."""
+    """Return a metric's value: a share in percent, what is none as it is."""
     if value is None:
         return UNMEASURED
-    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f}{NARROW_SPACE}%"
+    if metric in AS_IT_IS:
+        return f"{value:.3f}" if value < 100 else f"{value:,.0f}".replace(",", NARROW_SPACE)
+    return f"{100 * value:.1f}{NARROW_SPACE}%"
 
 
 def change(value: float | None, metric: str = "accuracy") -> str:
-    """Return a difference of a metric with its sign: points of a share, a loss as it is."""
+    """Return a difference of a metric with its sign: points of a share, what is none as it is."""
     if value is None:
         return UNMEASURED
-    return signed(value, 3) if metric == "loss" else f"{signed(100 * value)} points"
+    return signed(value, 3) if metric in AS_IT_IS else f"{signed(100 * value)} points"
 
 
 def spread(value: float | None, metric: str = "accuracy") -> str:
     """Return the standard error of a metric, in points of a share or as it is, without the unit."""
     if value is None:
         return UNMEASURED
-    return f"{value:.3f}" if metric == "loss" else f"{100 * value:.1f}"
+    return f"{value:.3f}" if metric in AS_IT_IS else f"{100 * value:.1f}"
+
+
+def one(metric: str) -> str:
+    """Return what one of a metric's unit is called."""
+    return (AS_IT_IS.get(metric, "points") or name_of(metric)).removesuffix("s")
 
 
 def share(value: float | None) -> str:
@@ -90,6 +98,7 @@ FILTERS = {
     "score": score,
     "change": change,
     "spread": spread,
+    "one": one,
     "share": share,
     "count": count,
     "short_count": short_count,

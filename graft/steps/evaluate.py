@@ -32,6 +32,7 @@ from graft.evaluation.robustness import (
     measure_shift,
     unmeasured,
 )
+from graft.evaluation.samples import Sample, write_samples
 from graft.manifest import MANIFEST, files_digest, list_files, sha256, verify_manifest, whole_folder
 from graft.problems import PROBLEMS, Problem
 from graft.problems.problem import has_classes
@@ -78,6 +79,7 @@ class Measured:
     robustness: Robustness
     label_curve: LabelCurve
     predictions: pa.Table
+    samples: Sequence[Sample]
 
 
 def run(name: str, catalog: Catalog) -> None:
@@ -153,7 +155,10 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
     metrics |= {key: plain(value) for key, value in curve.metrics.items()}
     hashes = row_hashes(inputs.test, problem)
     answers = predictions(problem, hashes, arms["transfer"], arms["scratch"], temperature)
-    return Measured(arms["transfer"], metrics, robustness, curve, answers)
+    texts = inputs.test["text"].to_pylist() if problem.writes else []
+    seed = int(study["seeds"][0])
+    samples = write_samples(problem, inputs.source, models["transfer"][0], processor, texts, seed)
+    return Measured(arms["transfer"], metrics, robustness, curve, answers, samples)
 
 
 def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
@@ -193,6 +198,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
         drawn=inputs.target.study.report,
+        samples=found.samples,
     )
 
 

@@ -153,7 +153,7 @@ def _train(
     state: Path,
 ) -> Trained:
     recipe = source.pretraining
-    parts = (problem.encode(part, processor) for part in (kept, held))
+    parts = (problem.stream(part, processor) for part in (kept, held))
     rows, validation = (group_by_length(part, recipe.batch_size) for part in parts)
     epoch = steps_per_epoch(len(rows), recipe.batch_size, rows.widths)
     leg = Leg(tuple(group.name for group in layer_groups(model)), epoch * recipe.epochs)

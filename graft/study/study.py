@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from graft.backbones import renew_head
+from graft.backbones import describe_tie, renew_head
 from graft.backbones.all_boundaries import READABLE
 from graft.catalog import Data
 from graft.strategies import find_strategy
@@ -102,7 +102,8 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
         proposals = [f"{proposed} has the largest gradients relative to its weights ({found})"]
     widen = (lambda: bench.wide) if bench.problem.auto_model in READABLE else None
     candidates, notes = make_candidates(bench.study, model, proposed, widen)
-    return candidates, [*proposals, *notes], choose_selection(train, data, bench.study)
+    ties = [tie] if (tie := describe_tie(model)) else []
+    return candidates, [*proposals, *ties, *notes], choose_selection(train, data, bench.study)
 
 
 def search(

@@ -1,6 +1,5 @@
 """A trained model on rows it does not learn from: answers and metrics, deterministic."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,9 +33,6 @@ def evaluate(
 ) -> tuple[dict[str, float], np.ndarray]:
     """Return the metrics and the answers.
 
-    Where the examples know how many bytes their tokens stand for, `perplexity` (of a token) and `bits_per_byte` (Gao et
-    al. 2020, section 3.1) are among the metrics: the second compares language models of different tokenizers.
-
     `player` answers for the frozen groups of a model in replay (see `Prefix.replay`).
     """
     collected, total, weight = [], 0.0, 0
@@ -45,9 +41,6 @@ def evaluate(
         collected.append((rows, answers))
     kept = _by_row(problem, examples, collected)
     metrics = {} if examples.expected is None and problem.truths else problem.measure(kept, examples.expected)
-    if examples.bytes:
-        bits = total / math.log(2)
-        metrics |= {"perplexity": math.exp(total / max(weight, 1)), "bits_per_byte": bits / examples.bytes}
     return {**metrics, "loss": total / max(weight, 1)}, kept
 
 

@@ -19,6 +19,7 @@ def test_clean_data_have_clean_facts(sentences):
         "test_rows": 2,
         "duplicate_share": 0,
         "leaked_share": 0,
+        "alike_share": 0,
         "conflict_share": 0,
         "imbalance": 1,
         "unseen_labels": 0,
@@ -35,6 +36,14 @@ def test_leaked_test_rows_name_the_training_row(sentences):
     facts = facts_of(sentences([("a", 0), ("b", 1)], [("c", 0), ("b", 1)]))
     assert facts.values["leaked_share"] == 0.5
     assert facts.offenders["leaked_share"] == {3: "equals the training row train.csv, row 2"}
+
+
+def test_a_test_text_that_is_a_training_text_in_other_clothes_is_found(sentences):
+    facts = facts_of(
+        sentences([("The End.", 0), ("b", 1), ("...", 1)], [("the  end", 0), ("b", 1), ("!", 0), ("c", 1)])
+    )
+    assert facts.values["alike_share"] == 0.25
+    assert facts.offenders["alike_share"] == {3: "is like train.csv, row 1"}
 
 
 def test_conflicting_labels_of_one_input(sentences):

@@ -5,7 +5,15 @@ import pytest
 from graft.evaluation.cost import Cost, price, read_rows, summarise
 
 HEADER = "role,strategy,learning_rate,seed,fold,steps,metric,loss,seconds,flops,trained_parameters,peak_memory_bytes\n"
-METRICS = {"gain": 0.05, "gain_low": 0.01, "seconds": 7200.0, "flops": 1000, "money": 4.0, "price_per_hour": 2.0}
+METRICS = {
+    "metric": "accuracy",
+    "gain": 0.05,
+    "gain_low": 0.01,
+    "seconds": 7200.0,
+    "flops": 1000,
+    "money": 4.0,
+    "price_per_hour": 2.0,
+}
 
 
 @pytest.fixture
@@ -56,3 +64,8 @@ def test_rows_of_before_flops_were_counted_have_none(rows: list[dict[str, str]])
     assert {cost.flops for cost in summarise(older)} == {None}
     study, _ = price({**METRICS, "flops": None}, older)
     assert study.per_point(study.flops) is None
+
+
+def test_a_nat_of_gain_is_not_a_hundred_points(rows: list[dict[str, str]]) -> None:
+    study, _ = price({**METRICS, "metric": "loss"}, rows)
+    assert study.points == pytest.approx(0.05)

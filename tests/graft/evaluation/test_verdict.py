@@ -1,6 +1,6 @@
 import pytest
 
-from graft.evaluation.verdict import decide, sentence, signed
+from graft.evaluation.verdict import decide, said_gain, sentence, signed
 
 NAN = float("nan")
 
@@ -46,3 +46,12 @@ def test_every_verdict_has_a_sentence_with_gain_interval_and_margin(verdict: str
 
 def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
     assert [signed(number) for number in (-0.04, 0.0, 0.04, -0.06, 1)] == ["0.0", "0.0", "0.0", "−0.1", "+1.0"]
+
+
+def test_a_gain_of_a_metric_that_is_no_share_is_counted_in_its_unit() -> None:
+    facts = {"metric": "loss", "source": "plays", "margin": 0.02, "confidence": 0.95, "verdict": "helps"}
+    metrics = {**facts, "gain": 0.0341, "gain_low": 0.021, "gain_high": 0.05, "higher_is_better": False}
+    assert "gives +0.034 nats of loss" in sentence(metrics)
+    assert "the margin of 0.02." in sentence(metrics)
+    assert said_gain(metrics) == "+0.034 nats (+0.021 to +0.050)"
+    assert said_gain({**metrics, "metric": "accuracy"}) == "+3.4 points (+2.1 to +5.0)"

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torchmetrics.functional.text import perplexity
 
 from graft.backbones import agree, build
 from graft.catalog import Pretraining
@@ -16,7 +17,7 @@ from graft.problems import PROBLEMS
 from graft.problems.byte_pairs import END, PADDING
 from graft.problems.language_modelling import IGNORED
 from graft.problems.tokens import train_tokenizer
-from graft.training import score
+from graft.training import predict, score
 from graft.training.batches import generator
 from tests.conftest import BERT
 from tests.networks import GPT2, LLAMA
@@ -41,24 +42,38 @@ def predictions(examples, tokenizer):
     return batch["labels"][batch["labels"] != IGNORED].tolist()
 
 
-@given(st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), max_size=6))
-def test_every_token_of_every_text_is_predicted_exactly_once_and_the_end_of_each(tokenizer, texts):
-    examples = encode(texts, tokenizer)
+def stream(texts, tokenizer):
+    return CAUSAL.stream(pa.table({"text": pa.array(texts, pa.string())}), tokenizer)
+
+
+@pytest.mark.parametrize("way", [encode, stream], ids=["row by row", "packed"])
+@given(texts=st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), max_size=6))
+def test_every_token_of_every_text_is_predicted_exactly_once_and_the_end_of_each(tokenizer, way, texts):
+    examples = way(texts, tokenizer)
     found = predictions(examples, tokenizer) if len(examples) else []
     expected = [[*tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], 0] for text in texts]
     assert found == [token for ids in expected for token in ids]
     assert all(len(block) <= 12 for block in examples.features)
-    assert examples.bytes == len("".join(texts).encode())
 
 
-def test_blocks_are_of_nearly_one_length(tokenizer):
-    lengths = {len(block) for block in encode(SPEECHES, tokenizer).features}
+def test_a_row_is_a_text_with_all_of_its_windows_and_its_bytes(tokenizer):
+    texts = ["a dog", "", "ünï " * 30]
+    examples = encode(texts, tokenizer)
+    assert (examples.row_count, list(examples.truths)) == (3, [5, 0, 180])
+    assert [examples.take([row]).row_count for row in range(3)] == [1, 1, 1]
+    assert all(window[0] == 0 for window in (examples.take([row]).features[0] for row in range(3)))
+    assert tokenizer.decode(predictions(examples.take([2]), tokenizer)[:-1]) == texts[2]
+
+
+def test_packed_blocks_are_of_nearly_one_length(tokenizer):
+    lengths = {len(block) for block in stream(SPEECHES, tokenizer).features}
     assert max(lengths) - min(lengths) <= 1
 
 
-def test_a_text_longer_than_the_network_reads_is_cut_into_blocks_without_a_warning(tokenizer, recwarn, caplog):
+@pytest.mark.parametrize("way", [encode, stream], ids=["row by row", "packed"])
+def test_a_text_longer_than_the_network_reads_is_cut_into_windows_without_a_warning(tokenizer, way, recwarn, caplog):
     text = "again and " * 50
-    examples = encode([text], tokenizer)
+    examples = way([text], tokenizer)
     assert len(examples) > 5
     assert tokenizer.decode(predictions(examples, tokenizer)[:-1]) == text
     assert not recwarn.list
@@ -92,6 +107,27 @@ def test_the_loss_is_that_of_transformers_in_nats_per_token(tokenizer, config):
     assert found["loss"] == pytest.approx(total / count, rel=1e-5)
     assert found["perplexity"] == pytest.approx(math.exp(total / count), rel=1e-5)
     assert found["bits_per_byte"] == pytest.approx(total / math.log(2) / len("".join(SPEECHES).encode()), rel=1e-5)
+
+
+def test_perplexity_is_that_of_torchmetrics(tokenizer):
+    model = build(CAUSAL, {**GPT2, "vocab_size": len(tokenizer)}, (), seed=0).eval()
+    examples = encode(SPEECHES, tokenizer)
+    batch = CAUSAL.collate(examples, range(len(examples)), tokenizer, generator(0), training=False)
+    labels = batch.pop("labels")
+    with torch.no_grad():
+        expected = float(perplexity(model(**batch).logits, labels, ignore_index=IGNORED))
+    answers = predict(model, CAUSAL, examples, tokenizer)
+    assert CAUSAL.measure(answers, None) == {"perplexity": pytest.approx(expected, rel=1e-4)}
+
+
+def test_what_a_text_earns_does_not_depend_on_the_texts_beside_it(tokenizer):
+    model = build(CAUSAL, {**GPT2, "vocab_size": len(tokenizer)}, (), seed=0)
+    together = predict(model, CAUSAL, encode(SPEECHES[:3], tokenizer), tokenizer)
+    for row, text in enumerate(SPEECHES[:3]):
+        assert CAUSAL.same(predict(model, CAUSAL, encode([text], tokenizer), tokenizer)[0], together[row])
+    grades = CAUSAL.grade(together, None)
+    assert grades.mean == pytest.approx(together[:, 0].sum() / together[:, 1].sum())
+    assert not CAUSAL.same(together[0], together[0] * 1.001)
 
 
 def test_a_score_does_not_depend_on_how_many_blocks_are_computed_together(tokenizer, monkeypatch):
@@ -139,12 +175,13 @@ def test_the_same_texts_give_the_same_bytes_in_every_process_and_in_whatever_ord
 
 def test_a_tokenizer_without_an_end_of_text_is_refused():
     pieces = train_tokenizer(pa.table({"text": SPEECHES}), BERT, RECIPE)
-    with pytest.raises(CheckpointError, match=r"no end-of-text token(.|\n)*`eos_token`"):
-        encode(SPEECHES, pieces)
+    for way in (encode, stream):
+        with pytest.raises(CheckpointError, match=r"no end-of-text token(.|\n)*`eos_token`"):
+            way(SPEECHES, pieces)
 
 
 def test_no_texts_make_no_blocks(tokenizer):
-    assert len(encode([], tokenizer)) == 0
+    assert len(encode([], tokenizer)) == len(stream([], tokenizer)) == 0
 
 
 def test_rows_that_are_padded_are_scored_as_if_they_were_not(tokenizer):

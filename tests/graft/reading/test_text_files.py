@@ -77,7 +77,7 @@ def test_everything_that_is_wrong_with_the_files_is_said_at_once_with_its_place(
     assert sorted(error.value.problems) == [
         "dev.txt, line 3: holds a null byte, so it is no text",
         "test.txt: it holds blank lines only; expected paragraphs with a blank line between them",
-        "train.txt, line 2: byte 0xe4 is not UTF-8; save the file as UTF-8",
+        "train.txt, line 2, offset 7: byte 0xe4 is not UTF-8; save the file as UTF-8",
         "validation.txt: the file is empty; expected paragraphs with a blank line between them",
     ]
 
@@ -99,3 +99,42 @@ def test_unlabelled_text_is_for_hidden_tokens_unless_next_ones_are_asked_for(pla
 def test_plain_text_has_no_labels(plain):
     with pytest.raises(DataError, match="no column for the label"):
         texts(plain(train=PLAY, test="A."), "text-classification")
+
+
+def paragraphs(first, count):
+    return "\n\n".join(f"Paragraph {n}." for n in range(first, first + count))
+
+
+def test_the_end_of_the_only_file_becomes_test_and_never_every_fifth_paragraph(plain):
+    folder = plain(play=paragraphs(0, 20))
+    for path in (folder, folder / "play.txt"):
+        found = texts(path)
+        assert [row["text"] for row in found.splits["test"].to_pylist()] == [f"Paragraph {n}." for n in range(16, 20)]
+        assert found.splits["train"].num_rows == 16
+    few = read(Data(path=str(folder), labels=5), PROBLEMS["text-generation"])
+    assert [row["row"] for row in few.splits["test"].to_pylist()] == [33, 35, 37, 39]  # the budget takes none of it
+    assert few.splits["train"].num_rows == 5
+    assert (
+        "no test split: one is made of the end of the file (`test_share`)" in inspect(folder, "text-generation").notes
+    )
+
+
+def test_whole_files_become_test(plain):
+    found = texts(plain(**{name: paragraphs(10 * n, 10) for n, name in enumerate("abcdefghij")}))
+    sides = [{row["file"] for row in found.splits[split].to_pylist()} for split in ("train", "test")]
+    assert [len(files) for files in sides] == [8, 2]
+    assert not sides[0] & sides[1]
+
+
+def test_hidden_tokens_and_rows_of_tables_are_drawn_as_ever(plain, csv):
+    hidden = texts(plain(play=paragraphs(0, 20)), "masked-language-modelling")
+    table = texts(csv("text", *(f"line {n}" for n in range(20)), name="plays/rows.csv"))
+    for found, last in ((hidden, 39), (table, 20)):
+        numbers = [row["row"] for row in found.splits["test"].to_pylist()]
+        assert 0 < len(numbers) < 10
+        assert last not in numbers
+
+
+def test_a_target_of_text_without_labels_is_told_what_it_could_be(plain):
+    with pytest.raises(DataError, match="--problem text-generation"):
+        inspect(plain(train=PLAY, test="A."), labelled=True)

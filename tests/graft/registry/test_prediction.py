@@ -9,6 +9,7 @@ from PIL import Image
 
 from graft.catalog import Gates
 from graft.errors import BadInput
+from graft.problems.sampling import Sampling
 from graft.reading import MEDIA
 from graft.registry import Candidate, Registry, predict, publish
 from graft.registry.package import load
@@ -110,3 +111,8 @@ def test_every_unusable_image_is_named_at_once(scans, tmp_path):
     for name, reason in (("cut.png", "not an image"), ("notes.png", "not an image"), ("missing.png", "no such file")):
         assert any(name in problem and reason in problem for problem in refusal.value.problems)
     assert "a folder, expected an image file" in str(refusal.value)
+
+
+def test_a_model_that_writes_no_texts_is_not_asked_how(words):
+    with pytest.raises(BadInput, match="this model is for text-classification, which writes none"):
+        predict("words", ["the cat"], words, sampling=Sampling())

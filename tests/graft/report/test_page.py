@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from graft.evaluation.samples import Sample
 from graft.report.evidence import Evidence
 from graft.report.page import render_page
 from tests.graft.report.conftest import HOSTILE
@@ -147,3 +148,28 @@ def test_a_search_that_went_on_from_another_is_not_said_to_be_a_whole_one(make_e
     assert "those far behind after 2, 4, 8 trials got no more" not in read
     [one] = [one for one in evidence.study["candidates"] if one["kept"] and one["strategy"] != "scratch"]
     assert "1 candidate and the" in Elements(render_page(replace(evidence, study={**warm, "candidates": [one]}))).text
+
+
+def test_samples_before_and_after_are_shown_where_there_are_some(make_evidence: Make, figures: Figures) -> None:
+    plain = make_evidence()
+    assert 'id="samples"' not in render_page(plain, figures)
+    shown = replace(plain, samples=[Sample(f"To be {HOSTILE}", " or not", "a film", "")])
+    read = Elements(render_page(shown, figures))
+    assert ("section", {"id": "samples"}) in read.tags
+    for words in (f"To be {HOSTILE} …", " or not", "a film", "(the end)"):
+        assert words in read.text
+
+
+def test_a_loss_is_shown_in_nats_and_its_best_candidate_first(make_evidence: Make, figures: Figures) -> None:
+    plain = make_evidence()
+    loss = {"metric": "loss", "higher_is_better": False, "further": ["perplexity", "bits_per_byte"]}
+    further = {f"{name}{end}": value for name, value in (("perplexity", 512.3), ("bits_per_byte", 2.1))
+               for end in ("", "_scratch")}  # fmt: skip
+    evidence = replace(plain, metrics={**plain.metrics, **loss, **further}, study={**plain.study, **loss})
+    page = render_page(evidence, figures)
+    read = Elements(page).text
+    assert "+0.062 nats of loss" in read
+    assert "Perplexity over all seeds: 512 with transfer" in read
+    assert "Bits-per-byte over all seeds: 2.100" in read
+    table = read[read.index("validation ± error") :]
+    assert table.index("linear-probe") < table.index("top-2")  # 0.78 and 0.886

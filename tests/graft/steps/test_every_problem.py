@@ -11,16 +11,18 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from flows.commands.predict import predict as ask
 from graft.catalog import load
 from graft.problems import PROBLEMS
 from graft.problems.grades import Grades
 from graft.problems.image_classification import ImageClassification
+from graft.problems.sampling import Sampling
 from graft.registry import open_registry, predict
 from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
 from tests.conftest import BERT, RESNET
 from tests.masks import SEGFORMER, disc_table
-from tests.networks import WAV2VEC2
+from tests.networks import GPT2, WAV2VEC2
 from tests.sounds import tone, wav
 
 STUDY = {
@@ -151,6 +153,52 @@ def test_speech_recognition_from_a_classification_of_clips(go):
     report = Path("reports/t/report.html").read_text()
     assert "side by side" in report
     assert "audio/wav" in report
+
+
+def plays(count, first=0):
+    """Return speeches that say who speaks, who is there and what is done, in a few words of one grammar."""
+    people, verbs = ("ANNA", "BERT", "CARL", "DORA"), ("calls", "hears", "follows", "forgets")
+    rows = []
+    for number in range(first, first + count):
+        who, whom, verb = people[number % 4], people[number // 4 % 4], verbs[number // 16 % 4]
+        rows.append(f"{who}:\nIn house {number} {who.lower()} {verb} {whom.lower()}, and no one else is there.")
+    return pa.table({"text": rows})
+
+
+def test_text_generation(go, capsys):
+    source = {
+        "problem": "text-generation", "data": {"path": "plays.parquet"},
+        "backbone": {"config": {**GPT2, "n_positions": 32}},
+        "pretraining": {"epochs": 2, "max_tokens": 32, "vocabulary_size": 300},
+    }  # fmt: skip
+    target = {
+        "problem": "text-generation",
+        "data": {"path": "others.parquet", "labels": 8},
+        "study": {**STUDY, "replay": 0.25, "label_counts": [4]},
+        "evaluation": {"robustness_rows": 2},
+    }
+    found = go(source, target, {"plays.parquet": plays(48), "others.parquet": plays(20, 100)})
+    assert (found["metric"], found["further"]) == ("loss", ["perplexity", "bits_per_byte"])
+    assert (found["train_rows"], found["test_rows"]) == (8, 12)
+    assert found["gain"] == pytest.approx(found["scratch"] - found["transfer"])
+    assert found["perplexity"] == pytest.approx(np.exp(found["transfer"]), rel=0.01)  # a mean over two seeds
+    assert any(
+        "the matrix that embeds them" in note for note in json.loads(Path("runs/t/study.json").read_text())["notes"]
+    )
+    report = Path("reports/t/report.html").read_text()
+    assert "adapted, after" in report
+    assert " nats of loss" in report
+    first, empty, long = predict("t", ["ANNA:\nIn house", "", "ANNA " * 40], sampling=Sampling(max_tokens=40, seed=1))
+    assert first == predict("t", ["ANNA:\nIn house"], sampling=Sampling(max_tokens=40, seed=1))[0]
+    assert (first.note, empty.note) == ("", "")
+    assert long.note.startswith("cut: the last 16 of ")
+    assert all(0 <= one.facts["tokens"] <= 40 for one in (first, empty, long))
+    ask("t", ["ANNA:"], None, Path(), None, False, {"temperature": 0.0, "max_tokens": 5})
+    assert (
+        capsys.readouterr().out.rstrip("\n")
+        == predict("t", ["ANNA:"], sampling=Sampling(5, 0.0))[0].facts["continuation"]
+    )
+    assert open_registry().verify("t")
 
 
 def brightness(count, first=0):

@@ -9,7 +9,7 @@ from graft.backbones.wrapped import WRAPPED
 
 LEAST_SIDES = {"inception_v": 75, "inception_resnet": 75, "vgg": 32}
 """Pixels below which nothing is left of an image, by how the architecture's name begins; seen by trying."""
-SQUARES = ("vit", "deit", "beit", "vit_msn", "yolos")
+SQUARES = ("vit", "vit_mae", "deit", "beit", "vit_msn", "yolos")
 """Transformers' networks that read one size of image, which their own configuration states."""
 WORDS = {
     "num_channels": "in_chans",

@@ -95,6 +95,8 @@ SEGMENTERS = frozenset(
     }
 )
 """Networks with a head for masks in transformers; any other image network may be the backbone of an UperNet."""
+PUT_TOGETHER = frozenset({"upernet", "detr", "conditional_detr", "dab-detr", "mask2former", "maskformer"})
+"""Networks that consist of any backbone and a head for places: there are no layers without the head."""
 POSITIONS = ("max_position_embeddings", "n_positions")
 BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabulary has no fewer entries
 
@@ -133,6 +135,16 @@ def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
         return (
             f"'{kind}' has no head for masks of its own; semantic-segmentation needs a segformer, or an upernet with"
             f" `backbone_config: {{model_type: {kind}, ...}}`"
+        )
+    if auto_model == "AutoModelForMaskedPatches" and kind != "vit_mae":
+        return (
+            f"'{kind}' has no decoder that paints hidden patches; masked-image-modelling needs a vit_mae, whose layers"
+            " every target gets as those of a vit, and contrastive-images pretrains any image network"
+        )
+    if auto_model == "AutoModelForProjection" and kind in PUT_TOGETHER:
+        return (
+            f"'{kind}' is a head over another network; contrastive-images pretrains that network: write its"
+            " configuration, such as `model_type: resnet`"
         )
     return None
 

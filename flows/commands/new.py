@@ -82,11 +82,14 @@ def new_source(
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
 
 
-def _pretrained_by(backbone: str | None) -> str:
-    """Return what unlabelled text teaches a network: an encoder its hidden tokens, a decoder the next ones."""
+def _pretrained_by(backbone: str | None) -> list[str]:
+    """Return what can teach a network without labels: an encoder its hidden tokens, a decoder the next ones.
+
+    Where that cannot be told, as of a hub id, all there is; where the network is left open, what is usual.
+    """
+    config = STARTERS[backbone].config if backbone in STARTERS else {}
     problems = [PROBLEMS[name] for name in UNLABELLED]
-    config = STARTERS.get(backbone or "bert", STARTERS["bert"]).config
-    return next((one.name for one in problems if not find_misfit(one.auto_model, config)), UNLABELLED[0])
+    return [one.name for one in problems if not config or not find_misfit(one.auto_model, config)]
 
 
 def _known(problem: str | None) -> str | None:

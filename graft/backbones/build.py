@@ -109,6 +109,7 @@ def load_listed(
     asked = {} if labels is None else {**({"num_labels": len(labels)} if labels else {}), **(head or {})}
     try:
         config = _fitting(_read_config(folder, asked), problem)
+        config.update(dict(head or {}))  # transformers passes over a key that this kind of configuration does not know
         model, report = _auto_model(problem).from_pretrained(
             folder,
             config=config,

@@ -1,4 +1,4 @@
-"""A vision transformer under the decoder that paints hidden patches (He et al. 2022, section 3), as transformers has it.
+"""A vision transformer under the decoder that paints hidden patches (He et al. 2022, section 3): transformers' own.
 
 What is added to it: which patches are hidden is told by whoever asks, so that a score is one number and not a draw, and
 what should have been painted is returned beside what was.

@@ -34,11 +34,15 @@ class Projected(ModelOutput):  # type: ignore[misc]
 class Projecting(nn.Module):
     """What every network under a projection has; the rest of its class is the plain network's own."""
 
+    config: Any
+    base_model_prefix: str
+    projection: nn.Sequential
+
     def forward(self, pixel_values: torch.Tensor) -> Projected:
         """Return projections of images (images, channels, height, width), or of views (rows, views, channels, ...)."""
         images = pixel_values.flatten(0, 1) if pixel_values.ndim == 5 else pixel_values
-        logits = self.projection(self.represent(images))
-        return Projected(logits.unflatten(0, pixel_values.shape[:2]) if pixel_values.ndim == 5 else logits)
+        logits: torch.Tensor = self.projection(self.represent(images))
+        return Projected(logits.reshape(*pixel_values.shape[:2], -1) if pixel_values.ndim == 5 else logits)
 
     def represent(self, images: torch.Tensor) -> torch.Tensor:
         """Return one vector an image: what a classifier above the same layers reads, as far as that can be told."""
@@ -64,12 +68,12 @@ class AutoModelForProjection:
     @staticmethod
     def from_config(config: Any, **_: Any) -> Any:
         """Return a network of random weights."""
-        return _kind(type(config))(config)
+        return _kind(config.model_type)(config)
 
     @staticmethod
     def from_pretrained(folder: Any, config: Any, trust_remote_code: bool = False, **options: Any) -> Any:
         """Return what transformers reads from a folder."""
-        return _kind(type(config)).from_pretrained(folder, config=config, **options)
+        return _kind(config.model_type).from_pretrained(folder, config=config, **options)
 
 
 def without_projection(config: Any) -> Any:
@@ -79,11 +83,11 @@ def without_projection(config: Any) -> Any:
 
 
 @cache
-def _kind(of: type) -> Any:
+def _kind(model_type: str) -> Any:
     """Return the class of a plain network under a projection; raises ValueError where it is not an image network."""
-    bare = transformers.AutoModel._model_mapping[of]
+    bare = transformers.AutoModel._model_mapping[transformers.CONFIG_MAPPING[model_type]]
     if getattr(bare, "main_input_name", "") != "pixel_values":
-        raise ValueError(f"a {of.model_type} reads no images")  # type: ignore[attr-defined]
+        raise ValueError(f"{bare.__name__} reads no images")
     family = next(base for base in bare.__mro__[1:] if issubclass(base, transformers.PreTrainedModel))
 
     def begin(self: Any, config: Any) -> None:

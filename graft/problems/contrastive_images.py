@@ -40,7 +40,7 @@ class ContrastiveImages(UnlabelledImages):
         import torch
 
         pixels = draw_views(torch.from_numpy(examples.stack(rows)), generator)
-        views = normalise(pixels.flatten(0, 1).float(), processor).unflatten(0, pixels.shape[:2])
+        views = normalise(pixels.flatten(0, 1).float(), processor).reshape(pixels.shape)
         return {"pixel_values": views, "labels": torch.arange(len(rows))}
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
@@ -80,7 +80,7 @@ def contrast(projections: torch.Tensor) -> torch.Tensor:
     alike.fill_diagonal_(float("-inf"))
     partner = torch.arange(2 * rows, device=views.device).roll(rows)
     nats = cross_entropy(alike, partner, reduction="none")
-    return nats.unflatten(0, (2, rows)).transpose(0, 1)
+    return nats.reshape(2, rows).T
 
 
 @lru_cache(maxsize=4)

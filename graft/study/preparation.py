@@ -27,7 +27,6 @@ from graft.study.trial import Bench
 from graft.training.batches import group_by_length
 from graft.transferability.boundaries import count_drawn, describe, score_checkpoint
 
-
 log = logging.getLogger(__name__)
 
 

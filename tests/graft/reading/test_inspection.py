@@ -2,7 +2,7 @@ import pytest
 
 from graft.errors import DataError
 from graft.reading import inspect
-from graft.reading.inspection import ANSWERED, UNLABELLED
+from graft.reading.inspection import ANSWERED
 
 
 def test_an_image_folder_is_image_classification(folder):
@@ -50,7 +50,7 @@ def test_data_that_fit_no_problem_say_why_for_each(csv):
     with pytest.raises(DataError) as error:
         inspect(csv("height,width", "1,2", "3,4"))
     said = [reason.split(":")[0] for reason in error.value.problems]
-    assert said == [f"as {name}" for name in (*ANSWERED, UNLABELLED[0])]
+    assert said == [f"as {name}" for name in (*ANSWERED, "contrastive-images", "masked-language-modelling")]
 
 
 def test_what_is_wrong_with_the_rows_is_said_at_once(csv):

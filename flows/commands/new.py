@@ -85,11 +85,12 @@ def new_source(
 def _pretrained_by(backbone: str | None) -> list[str]:
     """Return what can teach a network without labels: an encoder its hidden tokens, a decoder the next ones.
 
-    Where that cannot be told, as of a hub id, all there is; where the network is left open, what is usual.
+    What few networks can learn comes before what most can. Where nothing is known of the network, what is usual.
     """
-    config = STARTERS[backbone].config if backbone in STARTERS else {}
-    problems = [PROBLEMS[name] for name in UNLABELLED]
-    return [one.name for one in problems if not config or not find_misfit(one.auto_model, config)]
+    if backbone not in STARTERS:
+        return [*UNLABELLED]
+    config = STARTERS[backbone].config
+    return [name for name in reversed(UNLABELLED) if not find_misfit(PROBLEMS[name].auto_model, config)]
 
 
 def _known(problem: str | None) -> str | None:

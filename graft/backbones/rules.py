@@ -38,6 +38,8 @@ def find_misfits(config: Mapping[str, Any], image_size: int | None = None) -> It
     kind = config.get("model_type")
     if given := [key for key in LABELS if key in config]:
         yield f"{', '.join(given)}: the labels are those of the data; leave it out"
+    if kind == "vit_mae" and not 0 < config.get("mask_ratio", 0.75) < 1:
+        yield f"mask_ratio: {config['mask_ratio']} of the patches cannot be hidden; write a share such as 0.75"
     if kind == WRAPPED:
         yield from find_misfits_of_timm(config, image_size)
     elif kind in SQUARES and image_size is not None and (own := config.get("image_size", 224)) != image_size:

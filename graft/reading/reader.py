@@ -80,7 +80,9 @@ def _canonical(
     for rows in parts:
         missing = [name for name in wanted.values() if name not in rows.table.column_names]
         if missing == ["label"] and rows.part.kind == "folders":
-            problems.append(f"{rows.part.name}: no class folders, so no labels; {problem.name} needs one folder a class")
+            problems.append(
+                f"{rows.part.name}: no class folders, so no labels; {problem.name} needs one folder a class"
+            )
         elif missing and rows.table.num_rows:
             found = ", ".join(rows.table.column_names)
             problems.append(f"{rows.part.name}: no column {', '.join(map(repr, missing))}; the columns are {found}")

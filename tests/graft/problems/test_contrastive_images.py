@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from graft.backbones import build, layer_groups, load, load_listed, save, share_layers, transplant
+from graft.backbones import build, layer_groups, load, load_listed, require_fit, save, share_layers, transplant
 from graft.errors import CatalogError
 from graft.problems import PROBLEMS
 from graft.problems.contrastive_images import TEMPERATURE, contrast, draw_views
@@ -29,7 +29,9 @@ def make(config):
 
 def test_the_loss_is_equation_1_of_the_paper():
     projections = torch.randn(5, 2, 7, generator=generator(0))
-    flat = torch.nn.functional.normalize(projections.flatten(0, 1), dim=1).double()  # views 2k and 2k + 1 belong together
+    flat = torch.nn.functional.normalize(
+        projections.flatten(0, 1), dim=1
+    ).double()  # views 2k and 2k + 1 belong together
     expected = torch.zeros(5, 2)
     for i in range(10):
         partner = i + 1 - 2 * (i % 2)
@@ -143,3 +145,12 @@ def test_a_head_over_another_network_is_refused():
 def test_a_network_of_texts_is_refused():
     with pytest.raises(CatalogError, match="BertModel reads no images"):
         build(VIEWS, {"model_type": "bert", **VIEWS.head(None)}, (), seed=0)
+
+
+def test_images_that_a_network_does_not_read_are_named_as_images_and_not_as_views(images, image_processor):
+    batch = VIEWS.collate(images, range(2), image_processor, generator(0), training=False)
+    network = make({**RESNET, "num_channels": 3})
+    with pytest.raises(
+        CatalogError, match=r"images of 16x16 pixels and 1 channel(.|\n)*reads 3 channel\(s\), the image"
+    ):
+        require_fit(network, {"pixel_values": batch["pixel_values"]})

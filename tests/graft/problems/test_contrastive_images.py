@@ -76,7 +76,7 @@ def test_a_projection_reads_what_a_classifier_over_the_same_layers_reads(config,
         name: weight for name, weight in source.state_dict().items() if name in model.state_dict()
     }})  # fmt: skip
     heard = []
-    classifier = [module for module in model.modules() if getattr(module, "out_features", None) == 3][0]
+    classifier = next(module for module in model.modules() if getattr(module, "out_features", None) == 3)
     classifier.register_forward_pre_hook(lambda _, arguments: heard.append(arguments[0]))
     pixels = torch.randn(4, 1, 16, 16, generator=generator(2))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Clothes without labels to handwritten digits, cut down: what was pretrained on them is better than the largest class."""
+"""Clothes without labels to handwritten digits, cut down: such a source learns, and so does its target."""
 
 import json
 import math

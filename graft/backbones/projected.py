@@ -18,6 +18,7 @@ from transformers.utils import ModelOutput
 
 from graft.backbones.boundaries import pool
 from graft.backbones.wrapped import WRAPPED
+from graft.problems.networks import PROJECTION_SIZE
 
 SIZE = "projection_size"
 """The key of a configuration that says how many numbers a projection has; other heads do not know it."""
@@ -95,7 +96,7 @@ def _kind(model_type: str) -> Any:
         network = _bare(bare, config)
         setattr(self, self.base_model_prefix, network)
         width = _width(network, config)
-        numbers = int(getattr(config, SIZE))
+        numbers = int(getattr(config, SIZE, PROJECTION_SIZE))
         self.projection = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, numbers))
         self.post_init()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from graft.problems.networks import PROJECTION_SIZE
 from graft.problems.pixels import normalise
 from graft.problems.problem import Batch, Examples
 from graft.problems.unlabelled_images import UnlabelledImages
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from torchvision.transforms import v2
 
 TEMPERATURE = 0.5  # best of the paper's for small images and batches of a few hundred (appendix B.7, B.9)
-NUMBERS = 128  # of a projection (section 2)
 STRENGTH = 0.5  # of the colours' distortion, for small images (appendix B.9)
 BLURRED = 64  # pixels of a side from which on views are blurred: the paper blurs no small images
 
@@ -28,7 +28,7 @@ class ContrastiveImages(UnlabelledImages):
 
     def head(self, processor: Any) -> Mapping[str, Any]:
         """Return how many numbers a projection has."""
-        return {"projection_size": NUMBERS}
+        return {"projection_size": PROJECTION_SIZE}
 
     def collate(
         self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool

@@ -98,6 +98,7 @@ SEGMENTERS = frozenset(
 PUT_TOGETHER = frozenset({"upernet", "detr", "conditional_detr", "dab-detr", "mask2former", "maskformer"})
 """Networks that consist of any backbone and a head for places: there are no layers without the head."""
 POSITIONS = ("max_position_embeddings", "n_positions")
+PROJECTION_SIZE = 128  # numbers of a projection that a contrastive loss looks at (Chen et al. 2020, section 2)
 BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabulary has no fewer entries
 
 

@@ -57,6 +57,15 @@ VIT = {
     "patch_size": 4,
     "num_channels": 1,
 }
+VIT_MAE = {
+    **VIT,
+    "model_type": "vit_mae",
+    "decoder_hidden_size": 8,
+    "decoder_num_hidden_layers": 1,
+    "decoder_num_attention_heads": 2,
+    "decoder_intermediate_size": 8,
+}
+TIMM = {"model_type": "timm_wrapper", "architecture": "test_resnet", "model_args": {"in_chans": 1}}
 CONVNEXT = {
     "model_type": "convnext",
     "num_channels": 1,

@@ -9,7 +9,8 @@ from typing import Any
 
 from flows.terminal import print_json, print_table
 from graft.catalog import Catalog, Source, load, nearest
-from graft.errors import CatalogError
+from graft.errors import CatalogError, CheckpointError
+from graft.problems import Problem
 
 Groups = Sequence[Mapping[str, Any]]
 
@@ -75,7 +76,7 @@ def _network(name: str, source: Source) -> tuple[Any, str]:
         return load_model(made, problem), str(made)
     if config is None:
         folder = fetch(source.backbone)
-        model, origin = load_model(folder, problem, ("0", "1") if "label" in problem.columns else None), str(folder)
+        model, origin = _load(folder, problem), str(folder)
     else:
         if problem.modality == "text":
             config = {"vocab_size": source.pretraining.vocabulary_size, **config}
@@ -83,6 +84,18 @@ def _network(name: str, source: Source) -> tuple[Any, str]:
         origin = "the config in params.yaml"
     counted = " (head counted for two classes)" if "label" in problem.columns else ""
     return model, origin + counted
+
+
+def _load(folder: Path, problem: Problem) -> Any:
+    """Return a checkpoint's model, with a new head where a source that only pretrains would put one on it."""
+    from graft.backbones import load as load_model
+
+    try:
+        return load_model(folder, problem, ("0", "1") if "label" in problem.columns else None)
+    except CheckpointError:
+        if not problem.pretrains_only:
+            raise
+        return load_model(folder, problem, ())
 
 
 def _trained(group: Mapping[str, Any]) -> str:

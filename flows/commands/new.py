@@ -82,11 +82,15 @@ def new_source(
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
 
 
-def _pretrained_by(backbone: str | None) -> str:
-    """Return what unlabelled text teaches a network: an encoder its hidden tokens, a decoder the next ones."""
-    problems = [PROBLEMS[name] for name in UNLABELLED]
-    config = STARTERS.get(backbone or "bert", STARTERS["bert"]).config
-    return next((one.name for one in problems if not find_misfit(one.auto_model, config)), UNLABELLED[0])
+def _pretrained_by(backbone: str | None) -> list[str]:
+    """Return what can teach a network without labels: an encoder its hidden tokens, a decoder the next ones.
+
+    What few networks can learn comes before what most can. Where nothing is known of the network, what is usual.
+    """
+    if backbone not in STARTERS:
+        return [*UNLABELLED]
+    config = STARTERS[backbone].config
+    return [name for name in reversed(UNLABELLED) if not find_misfit(PROBLEMS[name].auto_model, config)]
 
 
 def _known(problem: str | None) -> str | None:

@@ -71,6 +71,24 @@ STARTERS: dict[str, Starter] = {
             "num_stages": 3,
         },
     ),
+    "vit_mae": Starter(
+        "image",
+        {
+            "model_type": "vit_mae",
+            "image_size": SIDE,
+            "patch_size": 4,
+            "hidden_size": 96,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 4,
+            "intermediate_size": 192,
+            "decoder_hidden_size": 64,
+            "decoder_num_hidden_layers": 2,
+            "decoder_num_attention_heads": 4,
+            "decoder_intermediate_size": 128,
+            "norm_pix_loss": True,
+        },
+        {"epochs": 40, "batch_size": 64, "learning_rate": 1.5e-3, "weight_decay": 0.05, "patience": 10},
+    ),
     "segformer": Starter(
         "image",
         {
@@ -132,6 +150,12 @@ STARTERS: dict[str, Starter] = {
     ),
 }
 
+RECIPES: dict[str, Mapping[str, Any]] = {
+    # every row of a batch is held against every other one: a small batch teaches little (Chen et al. 2020, section 5.2)
+    "contrastive-images": {"epochs": 60, "batch_size": 128, "patience": 15},
+}
+"""How any network is trained for a problem, where the defaults of the catalogue are not right."""
+
 
 def choose(name: str | None, problem: Problem) -> dict[str, Any]:
     """Return the `backbone` and, where it needs one, the `pretraining` that a word on the command line stands for.
@@ -139,6 +163,13 @@ def choose(name: str | None, problem: Problem) -> dict[str, Any]:
     A word is a name of `STARTERS`, a local folder, a hub id, or the name of one of timm's architectures; none is the
     first starter that makes sense for the problem. Raises BadInput for any other.
     """
+    network = _find(name, problem)
+    recipe = {**network.pop("pretraining", {}), **RECIPES.get(problem.name, {})}
+    return {**network, **({"pretraining": recipe} if recipe else {})}
+
+
+def _find(name: str | None, problem: Problem) -> dict[str, Any]:
+    """Return what `choose` does, without what the problem itself asks for."""
     alike = {key: one for key, one in STARTERS.items() if one.modality == problem.modality}
     if name is None:
         name = next(key for key, one in alike.items() if not find_misfit(problem.auto_model, one.config))

@@ -1,7 +1,19 @@
 """Networks: build, load, save, cut into layer groups, freeze."""
 
 from graft.backbones.agreement import agree
-from graft.backbones.build import build, fetch, load, load_processor, read_config, renew, renew_head, save, transplant
+from graft.backbones.build import (
+    build,
+    fetch,
+    load,
+    load_listed,
+    load_processor,
+    read_config,
+    renew,
+    renew_head,
+    save,
+    transplant,
+)
+from graft.backbones.carrying import Carried
 from graft.backbones.fitting import require_fit
 from graft.backbones.freezing import Freeze, count_trained
 from graft.backbones.groups import LayerGroup, is_shared, layer_groups
@@ -11,6 +23,7 @@ from graft.backbones.sharing import share_layers
 from graft.backbones.tying import describe_tie
 
 __all__ = [
+    "Carried",
     "Freeze",
     "LayerGroup",
     "agree",
@@ -22,6 +35,7 @@ __all__ = [
     "is_shared",
     "layer_groups",
     "load",
+    "load_listed",
     "load_processor",
     "read_config",
     "renew",

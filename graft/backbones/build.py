@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import errno
 import json
-import logging
 from collections.abc import Collection, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.backbones.body import bare_body, plain_name
+from graft.backbones.carrying import Carried
 from graft.backbones.framing import by_plain_name, fill, frame
 from graft.backbones.groups import layer_groups
 from graft.backbones.rules import find_misfits, find_misfits_of_timm
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from graft.problems import Problem
     from graft.problems.problem import Modality
 
-log = logging.getLogger(__name__)
 STEADY = {"apply_spec_augment": False, "layerdrop": 0.0}
 """What speech networks do at random while they train, and is off here: SpecAugment draws from numpy's global state,
 which no checkpoint holds, and LayerDrop leaves out layers that are frozen and may be played back."""
@@ -34,6 +34,11 @@ PROCESSORS: dict[Modality, tuple[str, dict[str, Any]]] = {
     "audio": ("AutoFeatureExtractor", {"trust_remote_code": False}),
 }
 """The transformers class that loads the processor of each kind of input, and how."""
+HEADS = {
+    "AutoModelForMaskedPatches": "graft.backbones.masked",
+    "AutoModelForProjection": "graft.backbones.projected",
+}
+"""The modules of the heads that are Graft's own; every other one is transformers'."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -78,7 +83,18 @@ def load(
     seed: int = 0,
     head: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Return the model of a local Hugging Face folder.
+    """Return the model of a local Hugging Face folder: see `load_listed`."""
+    return load_listed(folder, problem, labels, seed, head)[0]
+
+
+def load_listed(
+    folder: Path,
+    problem: Problem,
+    labels: tuple[str, ...] | None = None,
+    seed: int = 0,
+    head: Mapping[str, Any] | None = None,
+) -> tuple[Any, Carried]:
+    """Return the model of a local Hugging Face folder, and what of the folder it has.
 
     Without `labels` the stored head is kept, and every weight must be there. With `labels` the head is made
     anew from `seed` and everything below it carried over; where the problem keeps heads, only what is missing of it
@@ -94,10 +110,12 @@ def load(
     options: dict[str, Any] = {"ignore_mismatched_sizes": True} if labels is not None else {}
     asked = {} if labels is None else {**({"num_labels": len(labels)} if labels else {}), **(head or {})}
     if labels is not None and problem.frames and find_misfit(problem.auto_model, read_config(folder)):
-        return fill(construct(problem, frame(folder, _read_config(folder, {}), problem), labels, seed), folder)
+        model = construct(problem, frame(folder, _read_config(folder, {}), problem), labels, seed)
+        return model, Carried.of(model, fill(model, folder), new_head=True)
     try:
-        config = _read_config(folder, asked)
-        model, report = getattr(transformers, problem.auto_model).from_pretrained(
+        config = _fitting(_read_config(folder, asked), problem)
+        config.update(dict(head or {}))  # transformers passes over a key that this kind of configuration does not know
+        model, report = _auto_model(problem).from_pretrained(
             folder,
             config=config,
             **options,
@@ -119,11 +137,12 @@ def load(
         ) from error
     _check_report(folder, model, report, new_head=labels is not None)
     _steady(model.config)
+    carried = Carried.of(model, report, new_head=labels is not None and not problem.keeps_head)
     if labels is None:
-        return model
+        return model, carried
     if problem.keeps_head:
         _fill(model, report["missing_keys"], renew(model, problem, labels, seed))
-    return renew_head(model, problem, labels, seed)
+    return renew_head(model, problem, labels, seed), carried
 
 
 def renew(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
@@ -216,17 +235,32 @@ def transplant(adapted: Any, source: Any) -> None:
 def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
     """Return a network of a transformers configuration, every weight random, that tells these labels apart."""
     import torch
-    import transformers
 
     _make_known()
-    tidy(config)
+    config = _fitting(tidy(config), problem)
     if labels:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
     _steady(config)
     with torch.random.fork_rng(), own_weights(config):
         torch.manual_seed(seed)
-        return getattr(transformers, problem.auto_model).from_config(config, trust_remote_code=False).float()
+        return _auto_model(problem).from_config(config, trust_remote_code=False).float()
+
+
+def _auto_model(problem: Problem) -> Any:
+    """Return the class that puts the problem's head on a backbone."""
+    home = HEADS.get(problem.auto_model, "transformers")
+    return getattr(import_module(home), problem.auto_model)
+
+
+def _fitting(config: Any, problem: Problem) -> Any:
+    """Return a configuration without what belongs to a head of Graft's own that this problem does not have."""
+    from graft.backbones.masked import without_decoder
+    from graft.backbones.projected import without_projection
+
+    if problem.auto_model != "AutoModelForMaskedPatches":
+        config = without_decoder(config)
+    return config if problem.auto_model == "AutoModelForProjection" else without_projection(config)
 
 
 def _steady(config: Any) -> None:
@@ -296,4 +330,3 @@ def _check_report(folder: Path, model: Any, report: Mapping[str, Any], new_head:
             [*problems[:10], *([f"and {len(problems) - 10} more"] if len(problems) > 10 else [])],
             "The checkpoint is of another architecture than its config.json says.",
         )
-    log.debug("%s: carried over %d weights below the head", folder, sum(group.parameters for group in backbone))

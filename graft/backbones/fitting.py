@@ -34,6 +34,8 @@ def require_fit(model: Any, batch: Batch) -> None:
             model.eval()(**batch)
     except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
         pixels = batch.get("pixel_values")
+        if pixels is not None and pixels.ndim == 5:  # views of images
+            pixels = pixels.flatten(0, 1)
         what = "images" if pixels is None else _words(pixels)
         raise CatalogError(
             f"{_name(model)} cannot read {'its inputs' if pixels is None else what}",

@@ -43,16 +43,18 @@ def frame(folder: Path, config: Any, problem: Problem) -> Any:
     return transformers.AutoConfig.for_model(options.pop("model_type"), backbone_config=backbone.to_dict(), **options)
 
 
-def fill(model: Any, folder: Path) -> Any:
-    """Put the weights of a folder's network into the backbone of a network around it, in place, and return it.
+def fill(model: Any, folder: Path) -> dict[str, Any]:
+    """Put the weights of a folder's network into the backbone of a network around it, in place.
 
-    Normalisations that only the stages have stay as they are. Raises CheckpointError where any other weight is absent.
+    Normalisations that only the stages have stay as they are. Returns a report as transformers gives it of a loading.
+    Raises CheckpointError where any other weight is absent.
     """
     import transformers
 
-    origin = transformers.AutoModel.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
-    )
+    origin, report = transformers.AutoModel.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32",
+        output_loading_info=True,
+    )  # fmt: skip
     body = bare_body(model)
     own, given = body.state_dict(), by_plain_name(bare_body(origin).state_dict())
     taken = {name: given.get(plain_name(name)) for name in own}
@@ -68,7 +70,13 @@ def fill(model: Any, folder: Path) -> Any:
             "Take a source that transformers or timm can cut into stages, such as a resnet or convnext.",
         )
     body.load_state_dict({name: own[name] if weight is None else weight for name, weight in taken.items()})
-    return model
+    place = next(path for path, module in model.named_modules() if module is body)
+    left = [name for name in bare_body(origin).state_dict() if plain_name(name) not in map(plain_name, own)]
+    return {
+        "missing_keys": [f"{place}.{name}" for name, weight in taken.items() if weight is None],
+        "mismatched_keys": [],
+        "unexpected_keys": [*report["unexpected_keys"], *left],
+    }
 
 
 def by_plain_name(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ from graft.backbones.wrapped import WRAPPED
 
 LEAST_SIDES = {"inception_v": 75, "inception_resnet": 75, "vgg": 32}
 """Pixels below which nothing is left of an image, by how the architecture's name begins; seen by trying."""
-SQUARES = ("vit", "deit", "beit", "vit_msn", "yolos")
+SQUARES = ("vit", "vit_mae", "deit", "beit", "vit_msn", "yolos")
 """Transformers' networks that read one size of image, which their own configuration states."""
 WORDS = {
     "num_channels": "in_chans",
@@ -38,6 +38,8 @@ def find_misfits(config: Mapping[str, Any], image_size: int | None = None) -> It
     kind = config.get("model_type")
     if given := [key for key in LABELS if key in config]:
         yield f"{', '.join(given)}: the labels are those of the data; leave it out"
+    if kind == "vit_mae" and not 0 < config.get("mask_ratio", 0.75) < 1:
+        yield f"mask_ratio: {config['mask_ratio']} of the patches cannot be hidden; write a share such as 0.75"
     if kind == WRAPPED:
         yield from find_misfits_of_timm(config, image_size)
     elif kind in SQUARES and image_size is not None and (own := config.get("image_size", 224)) != image_size:

@@ -1,7 +1,9 @@
 """One file per problem; this literal is their registry."""
 
 from graft.problems.audio_classification import AudioClassification
+from graft.problems.contrastive_images import ContrastiveImages
 from graft.problems.image_classification import ImageClassification
+from graft.problems.masked_image_modelling import MaskedImageModelling
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
@@ -21,6 +23,8 @@ PROBLEMS: dict[str, Problem] = {
         SpeechRecognition(),
         MaskedLanguageModelling(),
         TextGeneration(),
+        MaskedImageModelling(),
+        ContrastiveImages(),
     )
 }
 

@@ -121,7 +121,10 @@ STAGED = frozenset(
 """Networks that tell images apart and that transformers can cut into stages, so that others are put around them."""
 WITHOUT_EFFECT = {"mlp_ratio", "drop_rate", "global_pool", "in_chans", "num_classes"}
 """Arguments of timm's that say nothing of the layers below the head, or that the backbone is told otherwise."""
+PUT_TOGETHER = frozenset({"upernet", "detr", "conditional_detr", "dab-detr", "mask2former", "maskformer"})
+"""Networks that consist of any backbone and a head for places: there are no layers without the head."""
 POSITIONS = ("max_position_embeddings", "n_positions")
+PROJECTION_SIZE = 128  # numbers of a projection that a contrastive loss looks at (Chen et al. 2020, section 2)
 BYTES = 258  # every byte, the end of a text and padding: a byte-level vocabulary has no fewer entries
 
 
@@ -159,6 +162,16 @@ def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
         return (
             f"'{kind}' has no head for masks of its own; semantic-segmentation needs a segformer, or an upernet with"
             f" `backbone_config: {{model_type: {kind}, ...}}`"
+        )
+    if auto_model == "AutoModelForMaskedPatches" and kind != "vit_mae":
+        return (
+            f"'{kind}' has no decoder that paints hidden patches; masked-image-modelling needs a vit_mae, whose layers"
+            " every target gets as those of a vit, and contrastive-images pretrains any image network"
+        )
+    if auto_model == "AutoModelForProjection" and kind in PUT_TOGETHER:
+        return (
+            f"'{kind}' is a head over another network; contrastive-images pretrains that network: write its"
+            " configuration, such as `model_type: resnet`"
         )
     return None
 

@@ -210,19 +210,21 @@ def _load_text(part: Part, problems: list[str]) -> Rows | None:
 
 
 def _load_folders(part: Part, problems: list[str]) -> Rows:
-    """Return the inputs (paths) in the column of their medium, and `label` (name of the class folder)."""
+    """Return the inputs (paths) in the column of their medium, and `label`, the class folder that each lies in.
+
+    A file beside the class folders has none; where there are no class folders there is no such column.
+    """
     medium = medium_of(part.path)
     assert medium is not None  # the layout found it
     files = [file for file in sorted(part.path.rglob("*")) if medium.is_file(file) and file.is_file()]
     inside = [file.relative_to(part.path) for file in files]
-    stray = [file for file in inside if len(file.parts) == 1]
     prefix = f"{part.name}/" if part.name else ""
-    problems.extend(shorten([f"{prefix}{file}: lies in no class folder" for file in stray]))
     beside = part.path.parent  # a path in a table counts from where the table lies, and so here
     cells = pa.array([{"bytes": None, "path": str(file.relative_to(beside))} for file in files], type=medium.type)
-    labels = pa.array([file.parts[0] for file in inside], type=pa.string())
+    labels = pa.array([file.parts[0] if len(file.parts) > 1 else None for file in inside], type=pa.string())
     names = [f"{prefix}{file.as_posix()}" for file in inside]
-    return Rows(part, pa.table({medium.column: cells, "label": labels}), names, [0] * len(files))
+    columns = {medium.column: cells, **({"label": labels} if labels.null_count < len(labels) else {})}
+    return Rows(part, pa.table(columns), names, [0] * len(files))
 
 
 def _load_pairs(part: Part, problems: list[str]) -> Rows:

@@ -1,7 +1,7 @@
 """What a dataset seems to be, for a first catalogue entry."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +21,14 @@ ANSWERED = (
     "audio-classification",
     "text-classification",
 )
-UNLABELLED = ("masked-language-modelling", "text-generation")
-PRETRAINED = {"masked-language-modelling": "an encoder such as BERT", "text-generation": "a decoder such as GPT-2"}
+UNLABELLED = ("masked-language-modelling", "text-generation", "contrastive-images", "masked-image-modelling")
+"""What each kind of input can be pretrained on without labels, the usual one first."""
+PRETRAINED = {
+    "masked-language-modelling": "an encoder such as BERT",
+    "text-generation": "a decoder such as GPT-2",
+    "masked-image-modelling": "a vision transformer",
+    "contrastive-images": "any image network",
+}
 UNBALANCED = 10
 GOING_ON = "Texts without labels are data too, of a model that goes on with them: --problem text-generation."
 
@@ -40,7 +46,7 @@ class Inspection:
     splits: dict[str, int]
     """Rows of each split that the data has; `all` where it has none."""
     labels: tuple[str, ...]
-    """Label names; empty for unlabelled text."""
+    """Label names; empty where there are none."""
     notes: list[str] = field(default_factory=list)
     """Sentences on what will be done, or may need a word in the catalogue."""
 
@@ -51,19 +57,20 @@ def inspect(
     columns: Mapping[str, str] | None = None,
     group: str | None = None,
     labelled: bool = False,
-    unlabelled: str = UNLABELLED[0],
+    unlabelled: Sequence[str] = UNLABELLED,
 ) -> Inspection:
     """Return the problem and columns that a dataset fits; the other arguments decide where it does not tell.
 
-    With `labelled` only problems that have labels are considered; else text without labels is for `unlabelled`. The
-    data are read as a step would read them, so that everything wrong with them is said here: raises DataError.
+    With `labelled` only problems that have labels are considered; else what has no labels is for the first of
+    `unlabelled` that fits. The data are read as a step would read them, so that everything wrong with them is said
+    here: raises DataError.
     """
     problems: list[str] = []
     parts = load_parts(Path(path), problems)
     if problems:
         raise DataError(f"{path}: {len(problems)} problem(s) with the data", problems)
     given = dict(columns or {})
-    names = [*ANSWERED] if labelled else [*ANSWERED, unlabelled]
+    names = [*ANSWERED, *({} if labelled else _by_columns(unlabelled)).values()]
     problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
     dataset = read(Data(path=str(path), columns=given, group=group), PROBLEMS[problem])
     splits = _count(parts)
@@ -75,6 +82,11 @@ def inspect(
                 f"the largest class has {max(sizes.values())} training rows, the smallest {min(sizes.values())}"
             )
     return Inspection(problem, found, sum(splits.values()), splits, dataset.labels, notes)
+
+
+def _by_columns(names: Sequence[str]) -> dict[tuple[str, ...], str]:
+    """Return the first of the problems that need the same columns: what fits one of them fits all."""
+    return {PROBLEMS[name].columns: name for name in reversed(names)}
 
 
 def _fit(
@@ -128,6 +140,11 @@ def _notes(
         if name.lower() in GROUPS and name not in found.values():
             yield f"column '{name}' looks like a group: `group: {name}` keeps its values on one side of a split"
     if problem in UNLABELLED and not labelled:
-        other = next(name for name in UNLABELLED if name != problem)
-        yield f"no label column found among {', '.join(stored)}: taken as text to pretrain on"
+        kind = PROBLEMS[problem].modality
+        other = next(name for name in UNLABELLED if name != problem and PROBLEMS[name].modality == kind)
+        what = {"text": "text", "image": "images"}[kind]
+        if "label" not in stored:
+            yield f"no label column found among {', '.join(stored)}: taken as {what} to pretrain on"
+        else:
+            yield f"labels are not looked at: taken as {what} to pretrain on"
         yield f"`--problem {other}` would pretrain {PRETRAINED[other]} instead"

@@ -22,7 +22,9 @@ def name_labels(rows: Rows, column: str, problems: list[str]) -> list[str | None
     broken = []
     for value, file, row in zip(values, rows.files, rows.numbers, strict=True):
         name = _name(value, names)
-        if name is None:
+        if name is None and rows.part.kind == "folders":
+            broken.append(f"{file}: lies in no class folder")
+        elif name is None:
             broken.append(f"{file}, row {row}: no label in '{column}' ({_found(value, names)})")
         labels.append(name)
     problems.extend(shorten(broken))

@@ -35,8 +35,8 @@ SPLIT_NAME = re.compile(rf"({'|'.join(SPLITS)})([-_.]?\d+(-of-\d+)?)?", re.IGNOR
 NOT_ROWS = frozenset({"manifest.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 FORMATS = (
-    "parquet, CSV, JSON lines, folders of images or audio by class, folders images/ and masks/, "
-    "a saved `datasets` directory, or plain text (.txt)"
+    "parquet, CSV, JSON lines, folders of images or audio by class, or without classes where there are no labels, "
+    "folders images/ and masks/, a saved `datasets` directory, or plain text (.txt)"
 )
 PAIRED = ("images", "masks")
 """Two folders of these names hold images and their masks, of the same names but for the suffix."""
@@ -68,7 +68,8 @@ def discover(path: Path) -> list[Part]:
             raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
         return [Part(path, kind, None, path.name)]
     # plain text comes last: beside rows or images it is a note, such as a licence or a list of classes
-    parts = _saved(path) or _files(path, KINDS) or _pairs(path) or _class_folders(path) or _files(path, TEXTS)
+    parts = _saved(path) or _files(path, KINDS) or _pairs(path) or _class_folders(path) or _flat(path)
+    parts = parts or _files(path, TEXTS)
     if not parts:
         found = sorted(entry.name for entry in path.iterdir())[:5]
         holds = f"it holds {', '.join(found)}" if found else "the folder is empty"
@@ -128,6 +129,14 @@ def _class_folders(path: Path) -> list[Part]:
     if all(split_of(folder.name) for folder in folders):
         return [Part(folder, "folders", split_of(folder.name), folder.name) for folder in folders]
     return [Part(path, "folders", None, "")]
+
+
+def _flat(path: Path) -> list[Part]:
+    """Return a folder that holds images or audio itself, and more of them than texts."""
+    medium, files = medium_of(path), _visible(path)
+    inputs = sum(FILES[medium.column].is_file(file) for file in files) if medium else 0
+    texts = sum(file.suffix.lower() in TEXTS for file in files)
+    return [Part(path, "folders", None, "")] if inputs > texts else []
 
 
 def medium_of(folder: Path) -> Medium | None:

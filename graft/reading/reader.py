@@ -79,7 +79,11 @@ def _canonical(
     wanted = find_columns_of(filled, problem.columns, data.columns, data.group, data.path)
     for rows in parts:
         missing = [name for name in wanted.values() if name not in rows.table.column_names]
-        if missing and rows.table.num_rows:
+        if missing == ["label"] and rows.part.kind == "folders":
+            problems.append(
+                f"{rows.part.name}: no class folders, so no labels; {problem.name} needs one folder a class"
+            )
+        elif missing and rows.table.num_rows:
             found = ", ".join(rows.table.column_names)
             problems.append(f"{rows.part.name}: no column {', '.join(map(repr, missing))}; the columns are {found}")
     _refuse(data, problems)

@@ -11,7 +11,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graft.backbones import agree, build, fetch, layer_groups, load, load_processor, read_config, require_fit, save
+from graft.backbones import (
+    Carried,
+    agree,
+    build,
+    fetch,
+    layer_groups,
+    load_listed,
+    load_processor,
+    read_config,
+    require_fit,
+    save,
+)
 from graft.catalog import Catalog, Source
 from graft.errors import CheckpointError
 from graft.manifest import digest, sha256, whole_folder
@@ -41,7 +52,9 @@ def run(name: str, catalog: Catalog) -> None:
     started = time.perf_counter()
     dataset = read(source.data, problem)
     kept, held = _divide(source, dataset)
-    model, processor = _begin(source, problem, dataset, kept)
+    model, processor, carried = _begin(source, problem, dataset, kept)
+    if carried is not None:
+        log.info("pretrain %s: %s", name, carried)
     _require_fit(model, problem, processor, kept)
     trained, state = Trained(0), _state(name, source, dataset)
     if source.pretraining.epochs:
@@ -65,6 +78,7 @@ def run(name: str, catalog: Catalog) -> None:
             "steps": trained.steps,
             "seconds": round(time.perf_counter() - started, 3),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "carried": carried and carried.describe(),
             "groups": [{"name": group.name, "parameters": group.parameters} for group in layer_groups(model)],
             "dataset": dataset.fingerprint,
             "digest": sha256(folder / "model.safetensors"),
@@ -82,16 +96,16 @@ def _divide(source: Source, dataset: Dataset) -> tuple[pa.Table, pa.Table]:
     return hold_out(dataset.splits["train"], data.validation_share, data.seed, data.group)
 
 
-def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -> tuple[Any, Any]:
-    """Return the model to train and its processor."""
+def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -> tuple[Any, Any, Carried | None]:
+    """Return the model to train, its processor, and what it has from a checkpoint, where there is one."""
     recipe, config = source.pretraining, source.backbone.config
     if config is None:
         folder = fetch(source.backbone)
         _check_digest(source, folder)
-        model, processor = _carry_over(source, problem, folder, dataset, rows)
+        (model, carried), processor = _carry_over(source, problem, folder, dataset, rows)
         if problem.modality == "text":
             agree(model, processor, recipe.max_tokens if "max_tokens" in recipe.model_fields_set else None)
-        return model, processor
+        return model, processor, carried
     processor = problem.make_processor(rows, config, recipe)
     if problem.modality == "text":
         tokens = {name: getattr(processor, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
@@ -100,20 +114,22 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
     model = build(problem, {**config, **problem.head(processor)}, dataset.labels, recipe.seed)
     if problem.modality == "text":
         agree(model, processor, recipe.max_tokens)
-    return model, processor
+    return model, processor, None
 
 
-def _carry_over(source: Source, problem: Problem, folder: Path, dataset: Dataset, rows: pa.Table) -> tuple[Any, Any]:
+def _carry_over(
+    source: Source, problem: Problem, folder: Path, dataset: Dataset, rows: pa.Table
+) -> tuple[tuple[Any, Carried], Any]:
     """Return a checkpoint's model and processor: with the head that it has, or a new one where it does not fit."""
     recipe, stored = source.pretraining, load_processor(folder, problem)
     processor = problem.fit(stored, rows, read_config(folder))
     if recipe.epochs == 0 or (not dataset.labels and processor is stored):
         try:
-            return load(folder, problem), stored
+            return load_listed(folder, problem), stored
         except CheckpointError:
             if recipe.epochs == 0 or not problem.head(processor):  # nothing would train a new head, or tells its size
                 raise
-    return load(folder, problem, dataset.labels, recipe.seed, problem.head(processor)), processor
+    return load_listed(folder, problem, dataset.labels, recipe.seed, problem.head(processor)), processor
 
 
 def _require_fit(model: Any, problem: Problem, processor: Any, rows: pa.Table) -> None:

@@ -1,13 +1,14 @@
 """What comes before the first trial: rows encoded, depths scored, candidates made and pruned, the prefix recorded."""
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graft.backbones import layer_groups, load, load_processor, read_config
+from graft.backbones import Carried, layer_groups, load_listed, load_processor, read_config
 from graft.catalog import Target
 from graft.manifest import digest, verify_manifest
 from graft.problems import PROBLEMS
@@ -26,6 +27,8 @@ from graft.study.trial import Bench
 from graft.training.batches import group_by_length
 from graft.transferability.boundaries import count_drawn, describe, score_checkpoint
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -40,7 +43,7 @@ class Prepared:
     spent: float
     """Seconds, where the study was begun before."""
     facts: dict[str, Any]
-    """The scores, and who is left out by them, as study.json holds it."""
+    """The scores, who is left out by them, and what the network has from the source, as study.json holds it."""
 
 
 def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepared:
@@ -48,7 +51,8 @@ def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepar
 
     Raises CatalogError where label counts or the budget in trials do not fit, before anything is trained.
     """
-    bench = _set_up(name, target, dataset, source)
+    bench, carried = _set_up(name, target, dataset, source)
+    log.info("adapt %s: %s", name, carried)
     choose_counts(bench.strata, bench.study.label_counts)  # what cannot be drawn is said first
     boundaries = _score(bench, source)
     spent = _spent(bench.folder)
@@ -65,10 +69,11 @@ def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepar
     notes += [*map(note, left_out), *_undefined(boundaries)]
     notes += [] if has_classes(bench.problem) else ["no cheap scores: they are read from classes, and there are none"]
     facts = {"scores": boundaries[-1]["scores"], "boundary_scores": boundaries, "left_out": plain(left_out)}
+    facts["carried"] = carried.describe()
     return Prepared(bench, candidates, pruned, notes, selection, spent, facts)
 
 
-def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> Bench:
+def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> tuple[Bench, Carried]:
     problem = PROBLEMS[target.problem]
     train = dataset.splits["train"]
     processor = problem.fit(load_processor(source, problem), train, read_config(source))
@@ -84,16 +89,18 @@ def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> Bench:
     for other in work.glob("*"):  # trials of another catalogue entry or of other rows
         if other.name != key:
             shutil.rmtree(other, ignore_errors=True)
-    return Bench(
+    model, carried = load_listed(source, problem, dataset.labels, head=problem.head(processor))
+    bench = Bench(
         problem=problem,
         processor=processor,
-        source=load(source, problem, dataset.labels, head=problem.head(processor)),
+        source=model,
         labels=dataset.labels,
         examples=group_by_length(problem.encode(train, processor), target.study.batch_size),
         study=target.study,
         folder=work / key,
         skill=open_skill(source, target.study),
     )
+    return bench, carried
 
 
 def _spent(folder: Path) -> float:

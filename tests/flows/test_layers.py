@@ -3,7 +3,10 @@ import json
 import pytest
 
 from flows.commands.layers import layers
+from graft.backbones import build
 from graft.errors import CatalogError
+from graft.problems import PROBLEMS
+from tests.conftest import RESNET
 
 PARAMS = """
 sources:
@@ -47,3 +50,18 @@ def test_words_that_name_nothing_are_all_refused_at_once():
     with pytest.raises(CatalogError) as error:
         layers("few", False, ["9", "*.nowhere.*"])
     assert len(error.value.problems) == 2
+
+
+@pytest.mark.parametrize("made", ["config", "checkpoint"])
+def test_the_layers_of_a_network_that_images_without_labels_will_teach(tmp_path, monkeypatch, capsys, made):
+    monkeypatch.chdir(tmp_path)
+    backbone = {"config": RESNET}
+    if made == "checkpoint":
+        build(PROBLEMS["image-classification"], RESNET, ("a", "b"), seed=0).save_pretrained(tmp_path / "net")
+        backbone = {"checkpoint": "net"}
+    source = {"problem": "contrastive-images", "data": {"path": "x"}, "backbone": backbone}
+    (tmp_path / "params.yaml").write_text(json.dumps({"sources": {"views": source}}))
+    layers("views", True)
+    groups = json.loads(capsys.readouterr().out)["groups"]
+    assert groups[-1]["name"] == "head"
+    assert groups[-1]["parameters"] == 8 * 8 + 8 + 8 * 128 + 128

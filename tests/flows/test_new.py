@@ -1,6 +1,7 @@
 from unittest.mock import ANY
 
 import pytest
+from PIL import Image
 
 from flows.commands.new import new_source, new_target
 from flows.commands.starters import STARTERS, choose
@@ -230,3 +231,25 @@ def test_what_was_written_is_printed(checkout, sentences, capsys):
     printed = capsys.readouterr().out
     assert "letters:" in printed
     assert "model_type: bert" in printed
+
+
+@pytest.mark.parametrize(
+    ("problem", "backbone", "expected"),
+    [
+        (None, None, ("contrastive-images", "resnet", 128)),
+        ("contrastive-images", "vit", ("contrastive-images", "vit", 128)),
+        ("masked-image-modelling", None, ("masked-image-modelling", "vit_mae", 64)),
+        (None, "vit_mae", ("masked-image-modelling", "vit_mae", 64)),
+    ],
+)
+def test_images_without_labels_pretrain_what_is_asked_for(checkout, tmp_path, problem, backbone, expected, capsys):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for shade in range(12):
+        Image.new("L", (8, 8), 20 * shade).save(pictures / f"{shade}.png")
+    new_source("pictures", str(pictures), backbone, None, None, problem, None, [])
+    entry = load().source("pictures")
+    recipe = entry.pretraining
+    assert (entry.problem, entry.backbone.config["model_type"], recipe.batch_size) == expected
+    build(PROBLEMS[entry.problem], {**entry.backbone.config, **PROBLEMS[entry.problem].head(None)}, (), seed=0)
+    assert "--problem " in capsys.readouterr().out

@@ -200,6 +200,8 @@ def test_without_a_network_a_hub_id_loads_from_the_local_cache(repository, tmp_p
         (network(checkpoint_path="x.pth"), 32, "write `checkpoint: FOLDER`"),
         (network("hf-hub:timm/resnet18.a1_in1k"), 32, "write `hub: timm/resnet18.a1_in1k`"),
         (network("inception_v3", aux_logits=True), 75, "a second classifier"),
+        ({"model_type": "vit_mae", "image_size": 32, "mask_ratio": 1.0}, 32, "mask_ratio: 1.0 of the patches"),
+        ({"model_type": "vit_mae"}, 32, "vit_mae reads images of 224 pixels"),
         ({"model_type": "vit"}, 32, "vit reads images of 224 pixels.*write `image_size: 32`"),
     ],
 )

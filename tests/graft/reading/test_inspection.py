@@ -2,7 +2,7 @@ import pytest
 
 from graft.errors import DataError
 from graft.reading import inspect
-from graft.reading.inspection import ANSWERED, UNLABELLED
+from graft.reading.inspection import ANSWERED
 
 
 def test_an_image_folder_is_image_classification(folder):
@@ -50,9 +50,24 @@ def test_data_that_fit_no_problem_say_why_for_each(csv):
     with pytest.raises(DataError) as error:
         inspect(csv("height,width", "1,2", "3,4"))
     said = [reason.split(":")[0] for reason in error.value.problems]
-    assert said == [f"as {name}" for name in (*ANSWERED, UNLABELLED[0])]
+    assert said == [f"as {name}" for name in (*ANSWERED, "contrastive-images", "masked-language-modelling")]
 
 
 def test_what_is_wrong_with_the_rows_is_said_at_once(csv):
     with pytest.raises(DataError, match="row 2: 'text' is empty"):
         inspect(csv("text,label", "some words,a", ",b", "other words,a"))
+
+
+@pytest.mark.parametrize("names", [("",), ("train", "test")], ids=["flat", "split"])
+def test_images_without_classes_are_for_pretraining(folder, names):
+    found = inspect(folder(**dict.fromkeys(names, 12)))
+    assert (found.problem, found.labels) == ("contrastive-images", ())
+    assert found.splits == ({"all": 12} if names == ("",) else {"train": 12, "test": 12})
+    assert "no label column found among image: taken as images to pretrain on" in found.notes
+    assert "`--problem masked-image-modelling` would pretrain a vision transformer instead" in found.notes
+
+
+def test_classes_are_passed_over_where_nobody_asks_for_them(folder):
+    found = inspect(folder(cat=6, dog=6), "masked-image-modelling")
+    assert (found.labels, found.rows) == ((), 12)
+    assert "labels are not looked at: taken as images to pretrain on" in found.notes

@@ -92,7 +92,7 @@ def test_unlabelled_text_is_for_hidden_tokens_unless_next_ones_are_asked_for(pla
     found = inspect(folder)
     assert (found.problem, found.rows, found.columns) == ("masked-language-modelling", 3, {"text": "text"})
     assert "`--problem text-generation` would pretrain a decoder such as GPT-2 instead" in found.notes
-    assert inspect(folder, unlabelled="text-generation").problem == "text-generation"
+    assert inspect(folder, unlabelled=["text-generation"]).problem == "text-generation"
     assert inspect(folder, problem="text-generation").problem == "text-generation"
 
 

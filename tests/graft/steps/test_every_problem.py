@@ -22,7 +22,7 @@ from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
 from tests.conftest import BERT, RESNET
 from tests.masks import SEGFORMER, disc_table
-from tests.networks import GPT2, WAV2VEC2
+from tests.networks import GPT2, TIMM, VIT_MAE, WAV2VEC2
 from tests.sounds import tone, wav
 
 STUDY = {
@@ -198,6 +198,55 @@ def test_text_generation(go, capsys):
         capsys.readouterr().out.rstrip("\n")
         == predict("t", ["ANNA:"], sampling=Sampling(5, 0.0))[0].facts["continuation"]
     )
+    assert open_registry().verify("t")
+
+
+def bars(count, first=0, sides=("across", "down")):
+    """Return grey pictures of one bar, and which way it lies."""
+    rng = np.random.default_rng(first)
+    rows = []
+    for number in range(first, first + count):
+        picture = rng.integers(0, 40, (16, 16), dtype=np.uint8)
+        at = 2 + int(rng.integers(10))
+        picture[(slice(at, at + 3), slice(None)) if number % 2 else (slice(None), slice(at, at + 3))] = 220
+        stream = io.BytesIO()
+        Image.fromarray(picture).save(stream, "PNG")
+        rows.append({"image": {"bytes": stream.getvalue(), "path": None}, "label": sides[number % 2]})
+    return pa.Table.from_pylist(rows)
+
+
+@pytest.mark.parametrize(
+    ("problem", "network", "left"),
+    [
+        ("masked-image-modelling", VIT_MAE, "decoder.* (24)"),
+        ("contrastive-images", RESNET, "projection.0.bias"),
+        ("contrastive-images", TIMM, "timm_model.projection.0.bias"),
+    ],
+    ids=["vit", "resnet", "timm"],
+)
+def test_image_classification_from_images_without_labels(go, problem, network, left):
+    source = {
+        "problem": problem, "data": {"path": "bare.parquet"}, "backbone": {"config": network},
+        "pretraining": {"epochs": 1, "image_size": 16, "batch_size": 8},
+    }  # fmt: skip
+    target = {
+        "problem": "image-classification",
+        "data": {"path": "bars.parquet", "labels_per_class": 4},
+        "study": {**STUDY, "strategies": ["linear-probe", "top-1", "full"], "max_forgetting": 10.0, "replay": 0.3,
+                  "folds": 2, "label_counts": []},
+        "evaluation": {"robustness_rows": 0},
+    }  # fmt: skip
+    found = go(source, target, {"bare.parquet": bars(24).drop_columns(["label"]), "bars.parquet": bars(20, 100)})
+    assert (found["metric"], found["source_metric"]) == ("accuracy", "loss")
+    assert found["forgetting"] == pytest.approx(found["source_after"] - found["source_before"])
+    study = json.loads(Path("runs/t/study.json").read_text())
+    assert study["carried"]["carried_over"] > 30
+    assert left in study["carried"]["left_behind"]
+    assert {candidate["strategy"]: candidate["forgetting"] for candidate in study["candidates"]}["full"] is not None
+    assert "carried over" in Path("reports/t/report.html").read_text()
+    Path("bar.png").write_bytes(bars(1, 7)["image"][0].as_py()["bytes"])
+    (said,) = predict("t", ["bar.png"])
+    assert said.label in ("across", "down")
     assert open_registry().verify("t")
 
 

@@ -159,6 +159,8 @@ class Study(Optimization):
 
     strategies: tuple[str, ...] = ("linear-probe", "top-1", "top-2", "top-half", "full", "lp-ft")
     """Strategies to try; the scratch control always runs beside them."""
+    metric: str | None = None
+    """Headline metric: what selection, verdict, label curve, robustness and gates go by. None: the problem's usual one."""
     seeds: int = Field(3, ge=2)
     """Seeds of each strategy, and models trained for the final comparison."""
     learning_rates: tuple[float, ...] = Field((1e-3,), min_length=1)

@@ -28,6 +28,7 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
                 known = nearest(strategy, tunable) + others
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
         yield from _counts(name, target)
+        yield from _metric(name, target)
 
 
 def _networks(name: str, source: Source) -> Iterator[str]:
@@ -65,6 +66,13 @@ def _counts(name: str, target: Target) -> Iterator[str]:
             f"targets.{name}.study.label_counts: {', '.join(map(str, over))} labels per class are more than"
             f" data.labels_per_class: {budget}; the whole budget is always the last point"
         )
+
+
+def _metric(name: str, target: Target) -> Iterator[str]:
+    """Yield what is wrong with the headline metric that a target chooses."""
+    problem, asked = PROBLEMS.get(target.problem), target.study.metric
+    if problem is not None and asked is not None and asked not in (known := problem.metrics or (problem.metric,)):
+        yield f"targets.{name}.study.metric: {problem.name} has no '{asked}'; it has {', '.join(known)}"
 
 
 def _is_tunable(strategy: str) -> bool:

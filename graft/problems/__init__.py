@@ -1,5 +1,9 @@
 """One file per problem; this literal is their registry."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from graft.problems.audio_classification import AudioClassification
 from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
@@ -9,6 +13,9 @@ from graft.problems.semantic_segmentation import SemanticSegmentation
 from graft.problems.speech_recognition import SpeechRecognition
 from graft.problems.text_classification import TextClassification
 from graft.problems.text_generation import TextGeneration
+
+if TYPE_CHECKING:
+    from graft.catalog import Target
 
 PROBLEMS: dict[str, Problem] = {
     problem.name: problem
@@ -24,4 +31,10 @@ PROBLEMS: dict[str, Problem] = {
     )
 }
 
-__all__ = ["PROBLEMS", "Problem"]
+
+def problem_of(target: Target) -> Problem:
+    """Return what a target predicts, with the headline metric that it chooses."""
+    return PROBLEMS[target.problem].graded_by(target.study.metric)
+
+
+__all__ = ["PROBLEMS", "Problem", "problem_of"]

@@ -57,6 +57,11 @@ class Grades(ABC):
         """The number of rows."""
 
     @property
+    def defined(self) -> bool:
+        """Say whether the metric has a value on these rows, as every ratio of sums has."""
+        return True
+
+    @property
     def values(self) -> npt.NDArray[np.float64]:
         """The metric of each model (models,)."""
         import numpy as np

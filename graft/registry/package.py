@@ -200,14 +200,17 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 
 def find_problem(package: Package) -> Problem:
-    """Return the package's problem; raises RegistryError for one that this Graft does not know."""
+    """Return the package's problem with its metric and labels; raises RegistryError for what this Graft does not know."""
     from graft.catalog import nearest
     from graft.problems import PROBLEMS
 
     name = str(package.facts["problem"])
     if name not in PROBLEMS:
         raise RegistryError(f"{package.folder}: this Graft does not know '{name}'; {nearest(name, list(PROBLEMS))}")
-    return PROBLEMS[name]
+    try:
+        return PROBLEMS[name].graded_by(package.facts.get("metric")).named(package.facts["labels"])
+    except ValueError as error:
+        raise RegistryError(f"{package.folder}: {error}") from None
 
 
 def _shares(values: Any) -> str:

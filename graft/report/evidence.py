@@ -105,7 +105,7 @@ def worst_mistakes(
 
 def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistake]:
     """Return the rows on which the packaged model earned least, the worst first, with what was answered instead."""
-    own = winner.grades.by_row[0]
+    own = problem.grade_rows(winner.answers[0], winner.truths)
     earned = own if problem.higher_is_better else -own
     order = np.argsort(earned, kind="stable")[:WORST]
     said = problem.tell(winner.answers[0][order], take_truths(winner.truths, order))

@@ -33,7 +33,7 @@ from graft.evaluation.robustness import (
     unmeasured,
 )
 from graft.manifest import MANIFEST, files_digest, list_files, sha256, verify_manifest, whole_folder
-from graft.problems import PROBLEMS, Problem
+from graft.problems import PROBLEMS, Problem, problem_of
 from graft.problems.problem import has_classes
 from graft.progress import Progress
 from graft.reading import Dataset, read, read_shift, row_hashes
@@ -103,7 +103,7 @@ def run(name: str, catalog: Catalog) -> None:
 
 def _open(name: str, catalog: Catalog) -> Inputs:
     target = catalog.target(name)
-    problem = PROBLEMS[target.problem]
+    problem = problem_of(target)
     source, run, checks = SOURCES / target.source, RUNS / name, CHECKS / name
     for folder in (source, run, checks):
         verify_manifest(folder)
@@ -114,6 +114,7 @@ def _open(name: str, catalog: Catalog) -> Inputs:
             [f"fingerprint now {dataset.fingerprint[:12]}, in the study {study['dataset'][:12]}"],
             f"Run `graft run {name}`: it adapts again and then evaluates.",
         )
+    problem = problem.named(dataset.labels)
     source_problem = PROBLEMS[catalog.source(target.source).problem]
     shifts, found = _open_shifts(name, target, problem, dataset.labels), _read_json(checks / "check.json")
     return Inputs(name, target, source, run, study, found, dataset, shifts, problem, source_problem)

@@ -1,0 +1,59 @@
+"""The area under the receiver operating characteristic, of all rows together and of any weights of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from graft.problems.pooled import Shown
+
+
+def log_odds(logits: np.ndarray) -> npt.NDArray[np.float64]:
+    """Return the log odds of each class against all others, (rows, classes), of logits of the same shape.
+
+    In the order of the probabilities of a softmax, but without the ties where these are rounded to 0 or 1.
+    """
+    import numpy as np
+    from scipy.special import logsumexp
+
+    values = np.asarray(logits, dtype=np.float64)
+    others = np.stack([logsumexp(np.delete(values, place, axis=1), axis=1) for place in range(values.shape[1])], axis=1)
+    return np.asarray(values - others)
+
+
+def mean_auroc(shown: Shown, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the mean area under the ROC curves of several labels in every draw (draws,).
+
+    `shown` are for each row its scores and truths, (2, labels), the truths 1 or 0; `counts` (draws, rows) say how often
+    each row is there. A label that no row has, or every row, has no curve and is left out; NaN where none has one.
+    """
+    import numpy as np
+
+    rows = np.stack([*shown])
+    areas = np.stack([area(*rows[:, :, label].T, counts) for label in range(rows.shape[2])])
+    there = np.isfinite(areas)
+    total = np.where(there, areas, 0.0).sum(axis=0)
+    return np.divide(total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0))
+
+
+def area(
+    scores: npt.NDArray[np.float64], truths: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return how often a true row is above a false one, ties half, in every draw (draws,); NaN without either.
+
+    That share of pairs is the area under the curve (Hanley and McNeil 1982). A row that is drawn twice is in twice as
+    many pairs.
+    """
+    import numpy as np
+
+    order = np.argsort(scores, kind="stable")
+    ranked = scores[order]
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))  # of each run of equal scores
+    weights, true = counts[:, order], truths[order]
+    hits, misses = (np.add.reduceat(weights * side, starts, axis=1) for side in (true, 1 - true))
+    won = (hits * (misses.cumsum(axis=1) - misses / 2)).sum(axis=1)
+    pairs = hits.sum(axis=1) * misses.sum(axis=1)
+    return np.divide(won, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)

@@ -15,6 +15,7 @@ HEADLINE: dict[Verdict, str] = {
     "hurts": "Transfer hurts",
     "cannot-tell": "Cannot tell yet",
 }
+NAMES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy"}
 
 
 def decide(low: float, high: float, margin: float) -> Verdict:
@@ -36,9 +37,14 @@ def decide(low: float, high: float, margin: float) -> Verdict:
     return "cannot-tell"
 
 
+def name_of(metric: str) -> str:
+    """Return a metric's name as one writes it."""
+    return NAMES.get(metric, metric.replace("_", "-"))
+
+
 def sentence(metrics: Mapping[str, Any]) -> str:
     """Return the verdict in one sentence for someone who reads nothing else."""
-    metric = str(metrics["metric"]).replace("_", "-")
+    metric = name_of(str(metrics["metric"]))
     gain, low, high = (signed(100 * metrics[key]) for key in ("gain", "gain_low", "gain_high"))
     margin, confidence = 100 * metrics["margin"], f"{100 * metrics['confidence']:.0f} %"
     falls = "" if metrics.get("higher_is_better", True) else ", lower is better and a gain is what it falls"

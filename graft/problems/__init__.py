@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from graft.problems.audio_classification import AudioClassification
 from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
+from graft.problems.multi_label_image_classification import MultiLabelImageClassification
 from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
 from graft.problems.semantic_segmentation import SemanticSegmentation
@@ -21,6 +22,7 @@ PROBLEMS: dict[str, Problem] = {
     problem.name: problem
     for problem in (
         ImageClassification(),
+        MultiLabelImageClassification(),
         SemanticSegmentation(),
         TextClassification(),
         AudioClassification(),

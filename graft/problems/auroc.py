@@ -33,10 +33,13 @@ def mean_auroc(shown: Shown, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.
     import numpy as np
 
     rows = np.stack([*shown])
-    areas = np.stack([area(*rows[:, :, label].T, counts) for label in range(rows.shape[2])])
+    areas = np.stack([area(rows[:, 0, label], rows[:, 1, label], counts) for label in range(rows.shape[2])])
     there = np.isfinite(areas)
     total = np.where(there, areas, 0.0).sum(axis=0)
-    return np.divide(total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0))
+    found: npt.NDArray[np.float64] = np.divide(
+        total, there.sum(axis=0), out=np.full(len(counts), np.nan), where=there.any(axis=0)
+    )
+    return found
 
 
 def area(
@@ -56,4 +59,5 @@ def area(
     hits, misses = (np.add.reduceat(weights * side, starts, axis=1) for side in (true, 1 - true))
     won = (hits * (misses.cumsum(axis=1) - misses / 2)).sum(axis=1)
     pairs = hits.sum(axis=1) * misses.sum(axis=1)
-    return np.divide(won, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
+    found: npt.NDArray[np.float64] = np.divide(won, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
+    return found

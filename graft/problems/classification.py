@@ -42,10 +42,11 @@ class Classification(Problem):
         return len(labels)
 
     def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
-        """Return 1 for each row whose largest logit is its label's; with a part for each class the same, or the AUROC.
+        """Return 1 for each row whose largest logit is its label's; with a part for each class the same; or the AUROC.
 
-        Balanced accuracy is the mean over classes of the share of their rows that are right (Brodersen et al. 2010). The
-        AUROC is the mean over classes of each one against all others. Classes that no row has are left out of either.
+        Balanced accuracy is the mean over classes of the share of their rows that are right (Brodersen et al. 2010).
+        The AUROC is the mean over classes of each one against all others. Classes that no row has
+        are left out of either.
         """
         import numpy as np
 
@@ -59,7 +60,7 @@ class Classification(Problem):
         if self.metric == "balanced_accuracy":
             right = answers.argmax(axis=1) == truths
             return Grades.of((true * right[:, None])[None], true[None])
-        return Pooled.of_rows(mean_auroc, np.stack([log_odds(answers), true], axis=1), chance=CHANCE)
+        return Pooled.of_rows(mean_auroc, [*np.stack([log_odds(answers), true], axis=1)], chance=CHANCE)
 
     def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
         """Return accuracy, balanced accuracy, macro-F1 and AUROC: see `grade`; the AUROC of a single class is 0.5."""

@@ -58,7 +58,7 @@ class Grades(ABC):
 
     @property
     def defined(self) -> bool:
-        """Say whether the metric has a value on these rows, as every ratio of sums has."""
+        """Say whether the metric has a value on these rows."""
         return True
 
     @property
@@ -150,6 +150,11 @@ class Sums(Grades):
         import numpy as np
 
         return sum(int((~np.isfinite(array)).sum()) for array in (self.earned, self.possible))
+
+    @property
+    def defined(self) -> bool:
+        """Say whether any row could have earned anything."""
+        return bool((self.possible > 0).any())
 
     def drawn(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the metric of each model (draws, models) where rows are there `counts` times (draws, rows)."""

@@ -155,6 +155,8 @@ class Problem(Protocol):
     """Names of the classes, where it was told: see `named`."""
     auto_model: str
     """The transformers class that adds this problem's head to a backbone."""
+    problem_type: str | None = None
+    """What transformers calls the kind of answer in a configuration, where it has a word for one that is not usual."""
     auto_processor: str | None = None
     """The transformers class of a processor that has a tokenizer beside what its kind of input needs; none for most."""
     pretrains_only: bool = False
@@ -296,7 +298,8 @@ class Problem(Protocol):
 
         It is what the worst answers are found by; a metric of many rows together says nothing of one.
         """
-        return self.grade(answers, truths).by_row[0]
+        found: np.ndarray = self.grade(answers, truths).by_row[0]
+        return found
 
     def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
         """Return every metric but the loss of one model's answers (rows, numbers)."""

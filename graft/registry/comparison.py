@@ -49,8 +49,9 @@ def pair(candidate: Package, champion: Package, test_rows: TestRows) -> Pairs:
     """Return both packages' results on the candidate's test rows; raises RegistryError where that cannot be had.
 
     Labels are compared by name, since their order may have changed. The candidate's data is the newer one, so
-    its labels are the truth for both, and both are compared by its headline metric. Rows that the champion's stored predictions lack are predicted by it. Where there
-    are no classes the champion answers every row anew, and is graded by the truths of now.
+    its labels are the truth for both, and both are compared by its headline metric. Rows that the
+    champion's stored predictions lack are predicted by it. Where there are no classes the champion answers every row
+    anew, and is graded by the truths of now.
     """
     if candidate.facts["problem"] != champion.facts["problem"]:
         raise RegistryError(f"the champion is for {champion.facts['problem']}, this is {candidate.facts['problem']}")
@@ -125,4 +126,5 @@ def _predict(champion: Package, absent: set[str], test_rows: TestRows) -> Mappin
 def _logits(rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return logits (rows, labels) of probabilities by name; a label that a model does not know has none."""
     shares = np.array([[row.get(label, 0.0) for label in labels] for row in rows])
-    return np.log(np.maximum(shares, np.finfo(np.float64).tiny))
+    logits: npt.NDArray[np.float64] = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
+    return logits

@@ -34,7 +34,7 @@ def _header(metrics: Mapping[str, Any]) -> str:
     """Return the card's metadata (huggingface.co/docs/hub/model-cards, section model-index)."""
     found = {
         HUB.get(metrics["metric"], metrics["metric"]): metrics["transfer"],
-        **{HUB.get(name, name): metrics[name] for name in metrics["further"]},
+        **{HUB.get(name, name): metrics[name] for name in metrics["further"] if " " not in name},
     }
     result = {
         "task": {"type": metrics["problem"]},

@@ -13,6 +13,7 @@ from graft.evaluation.arms import Arm, take_truths
 from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
 from graft.evaluation.label_curve import LabelCurve
+from graft.evaluation.operating_point import RocCurve
 from graft.evaluation.points import Point
 from graft.reading.splitting import strata
 from graft.report.inputs import SHOWN, show_answer
@@ -72,6 +73,8 @@ class Evidence:
     lineage: Sequence[Fact]
     checks: Mapping[str, Any]
     """check.json of the target."""
+    roc: Sequence[RocCurve] = ()
+    """Curves of sensitivity against specificity, where the catalogue names a positive class."""
     drawn: Sequence[str] = ("pareto",)
     """What the catalogue asks to be drawn of the search, `study.report`."""
 

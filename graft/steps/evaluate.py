@@ -22,6 +22,7 @@ from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.label_curve import LabelCurve, measure_label_curve
 from graft.evaluation.measures import draws_of, fitted_temperature, plain, summarise
+from graft.evaluation.operating_point import OperatingPoint, measure_operating_point
 from graft.evaluation.package import predictions, write_golden, write_package
 from graft.evaluation.robustness import (
     Probes,
@@ -68,6 +69,11 @@ class Inputs:
         """The test rows."""
         return self.dataset.splits["test"]
 
+    @property
+    def groups(self) -> list[str] | None:
+        """The group of each test row, where the catalogue names a column for it."""
+        return self.test["group"].to_pylist() if "group" in self.test.column_names else None
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -77,6 +83,7 @@ class Measured:
     metrics: Mapping[str, Any]
     robustness: Robustness
     label_curve: LabelCurve
+    operating_point: OperatingPoint
     predictions: pa.Table
 
 
@@ -115,6 +122,7 @@ def _open(name: str, catalog: Catalog) -> Inputs:
             f"Run `graft run {name}`: it adapts again and then evaluates.",
         )
     problem = problem.named(dataset.labels)
+    target.evaluation.positive_among(dataset.labels)  # before anything is measured
     source_problem = PROBLEMS[catalog.source(target.source).problem]
     shifts, found = _open_shifts(name, target, problem, dataset.labels), _read_json(checks / "check.json")
     return Inputs(name, target, source, run, study, found, dataset, shifts, problem, source_problem)
@@ -152,9 +160,13 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
     temperature = fitted_temperature(inputs.run / "validation.parquet") if has_classes(problem) else 1.0
     metrics = summarise(study, settings, problem, arms, forgetting, temperature, robustness.metrics)
     metrics |= {key: plain(value) for key, value in curve.metrics.items()}
+    point = measure_operating_point(
+        inputs.run, inputs.target.evaluation, problem, arms, temperature, inputs.groups, draws
+    )
+    metrics |= {key: plain(value) for key, value in point.metrics.items()}
     hashes = row_hashes(inputs.test, problem)
     answers = predictions(problem, hashes, arms["transfer"], arms["scratch"], temperature)
-    return Measured(arms["transfer"], metrics, robustness, curve, answers)
+    return Measured(arms["transfer"], metrics, robustness, curve, point, answers)
 
 
 def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
@@ -165,8 +177,7 @@ def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Repo
     for name, shift in inputs.shifts.items():
         found.add(measure_shift(probes, name, shift.splits["test"]))
         report(f"shift set {name}")
-    groups = test["group"].to_pylist() if "group" in test.column_names else None
-    found.add(measure_groups(arms, groups, probes.draws))
+    found.add(measure_groups(arms, inputs.groups, probes.draws))
     return found
 
 
@@ -191,6 +202,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         **_look(inputs, found.winner, metrics["temperature"]),
         robustness=found.robustness.points,
         label_curve=found.label_curve,
+        roc=found.operating_point.curves,
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
         drawn=inputs.target.study.report,

@@ -211,5 +211,47 @@ def test_a_new_problem_is_one_class_and_one_line(go, monkeypatch):
     assert float(said.facts["answer"].split(",")[0]) + 1 >= 0
 
 
+def scans(count, first=0):
+    """Return pictures, one in four ill and a little brighter, of patients who have two each."""
+    rng = np.random.default_rng(first)
+    cells, ill = [], np.arange(count) // 2 % 4 == 0
+    for one in ill:
+        stream = io.BytesIO()
+        Image.fromarray((rng.integers(0, 120, (16, 16)) + 70 * one).astype(np.uint8)).save(stream, "PNG")
+        cells.append({"bytes": stream.getvalue(), "path": None})
+    names = np.where(ill, "ill", "well")
+    patients = [f"{first}-{row // 2}" for row in range(count)]
+    return pa.table({"image": cells, "label": names, "patient": patients, "kind": pa.array(np.arange(count) % 3)})
+
+
+def test_a_finding_with_a_threshold_and_patients(go):
+    source = {
+        "problem": "image-classification", "data": {"path": "kinds.parquet", "columns": {"label": "kind"}},
+        "backbone": {"config": RESNET}, "pretraining": {"epochs": 1, "image_size": 16},
+    }  # fmt: skip
+    target = {
+        "problem": "image-classification",
+        "data": {"path": "scans.parquet", "columns": {"label": "label"}, "group": "patient", "labels_per_class": 6},
+        "study": {**STUDY, "metric": "balanced_accuracy"},
+        "evaluation": {"robustness_rows": 0, "positive": "ill", "min_sensitivity": 0.9},
+        "gates": {**OPEN, "min_sensitivity": 0.0},
+    }
+    found = go(source, target, {"kinds.parquet": scans(36), "scans.parquet": scans(64, 1)})
+    assert found["metric"] == json.loads(Path("runs/t/study.json").read_text())["metric"] == "balanced_accuracy"
+    assert found["further"] == ["accuracy", "macro_f1", "auroc"]
+    assert found["validation_sensitivity"] >= 0.9
+    assert found["sensitivity_low"] <= found["sensitivity"] <= found["sensitivity_high"]
+    report = Path("reports/t/report.html").read_text()
+    assert "Operating point" in report
+    assert "balanced accuracy" in report
+    Path("scan.png").write_bytes(scans(1, 2)["image"][0].as_py()["bytes"])
+    (said,) = predict("t", ["scan.png"])
+    assert said.threshold == found["threshold"]
+    assert said.positive == (said.probabilities["ill"] >= said.threshold) == (said.label == "ill")
+    assert said.note.startswith("positive: ill" if said.positive else "negative: ill")
+    assert "min_sensitivity" in Path(".graft/decisions/t.json").read_text()
+    assert open_registry().verify("t")
+
+
 def test_the_way_has_every_step():
     assert {step.split()[0] for step in WAY} == set(STEPS)

@@ -33,7 +33,7 @@ FEWEST = 10  # positive test rows of a group below which its sensitivity says no
 ENDS = ("", "_low", "_high")
 KEYS = (
     "positive", "prevalence", "threshold", "threshold_scratch", "threshold_rule",
-    "validation_sensitivity", "validation_specificity",
+    "validation_sensitivity", "validation_specificity", "validation_rows", "validation_positives",
     *(f"{rate}{kind}{end}" for rate in RATES for kind in ("", "_scratch", "_gain") for end in ENDS),
     *(f"worst_group_sensitivity{kind}{end}" for kind in ("", "_scratch") for end in (*ENDS, "_name", "_rows")),
 )  # fmt: skip
@@ -105,6 +105,7 @@ def measure_operating_point(
         known["threshold" if arm == "transfer" else "threshold_scratch"] = threshold
         curves += [_curve(arm, one, truths) for one in shares]
         if arm == "transfer":
+            known |= {"validation_rows": len(labels), "validation_positives": int(labels.sum())}
             calls = (held >= threshold)[None]
             for rate in ("sensitivity", "specificity"):
                 known[f"validation_{rate}"] = _grades(rate, calls, labels).mean

@@ -39,7 +39,8 @@ def decide(low: float, high: float, margin: float) -> Verdict:
 
 def name_of(metric: str) -> str:
     """Return a metric's name as one writes it."""
-    return NAMES.get(metric, metric.replace("_", "-"))
+    first, *label = metric.split(" ", 1)  # `auroc of mass` has a label's own name behind it
+    return " ".join([NAMES.get(first, first.replace("_", "-")), *label])
 
 
 def sentence(metrics: Mapping[str, Any]) -> str:

@@ -114,15 +114,15 @@ def test_either_arm_has_a_threshold_of_its_own_from_rows_that_are_not_test_rows(
 def test_the_worst_group_is_the_one_where_fewest_of_the_ill_are_found(run):
     answers, labels = scores(150, 3)
     said = softmax(answers, TEMPERATURE)[:, 0] >= measured(run)["threshold"]
-    missed = (labels == 0) & ~said
-    groups = np.where(missed, "far", np.where(np.arange(150) % 2, "near", "middle")).astype(object)
-    few = np.flatnonzero((labels == 0) & said)[:3]
-    groups[few] = "small"
+    missed, seen = np.flatnonzero((labels == 0) & ~said), np.flatnonzero((labels == 0) & said)
+    assert 0 < len(missed) < 9
+    groups = np.full(150, "near", object)
+    groups[[*missed, *seen[: 12 - len(missed)]]] = "far"
     found = measured(run, groups.tolist())
-    rows = int((missed).sum())
-    expected = ("far", rows) if rows >= 10 else (found["worst_group_sensitivity_name"], None)
-    assert found["worst_group_sensitivity_name"] == expected[0] != "small"
-    assert measured(run, ["one"] * 9 + ["other"] * 141)["worst_group_sensitivity_name"] == "other"
+    assert (found["worst_group_sensitivity_name"], found["worst_group_sensitivity_rows"]) == ("far", 12)
+    assert found["worst_group_sensitivity"] < found["sensitivity"]
+    groups[groups == "far"] = np.where(np.arange(12) % 2, "far", "farther")  # six ill in each say nothing
+    assert measured(run, groups.tolist())["worst_group_sensitivity_name"] == "near"
     assert measured(run)["worst_group_sensitivity"] is None
 
 

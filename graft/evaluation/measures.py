@@ -73,6 +73,7 @@ def summarise(
         "confidence": settings.confidence,
         "higher_is_better": problem.higher_is_better,
         "further": [*further[""]],
+        "row_metric": problem.row_metric,
         **{f"{name}{end}": value for end, values in further.items() for name, value in values.items()},
         **{key: study["winner"][key] for key in ("strategy", "learning_rate", "trained_groups", "trained_parameters")},
         "parameters": sum(group["parameters"] for group in study["groups"]),

@@ -15,7 +15,7 @@ HEADLINE: dict[Verdict, str] = {
     "hurts": "Transfer hurts",
     "cannot-tell": "Cannot tell yet",
 }
-NAMES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy"}
+NAMES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "label_accuracy": "of labels right"}
 
 
 def decide(low: float, high: float, margin: float) -> Verdict:

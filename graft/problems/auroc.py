@@ -52,12 +52,12 @@ def area(
     """
     import numpy as np
 
-    order = np.argsort(scores, kind="stable")
-    ranked = scores[order]
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))  # of each run of equal scores
-    weights, true = counts[:, order], truths[order]
-    hits, misses = (np.add.reduceat(weights * side, starts, axis=1) for side in (true, 1 - true))
-    won = (hits * (misses.cumsum(axis=1) - misses / 2)).sum(axis=1)
-    pairs = hits.sum(axis=1) * misses.sum(axis=1)
+    hits, misses = (np.flatnonzero(side) for side in (truths > 0, truths <= 0))
+    misses = misses[np.argsort(scores[misses], kind="stable")]
+    below = np.zeros((len(counts), len(misses) + 1))
+    np.cumsum(counts[:, misses], axis=1, out=below[:, 1:])
+    least, most = (np.searchsorted(scores[misses], scores[hits], side=side) for side in ("left", "right"))
+    won = np.einsum("dh,dh->d", counts[:, hits], below[:, least] + below[:, most]) / 2
+    pairs = counts[:, hits].sum(axis=1) * below[:, -1]
     found: npt.NDArray[np.float64] = np.divide(won, pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
     return found

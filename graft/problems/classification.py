@@ -60,7 +60,10 @@ class Classification(Problem):
         if self.metric == "balanced_accuracy":
             right = answers.argmax(axis=1) == truths
             return Grades.of((true * right[:, None])[None], true[None])
-        return Pooled.of_rows(mean_auroc, [*np.stack([log_odds(answers), true], axis=1)], chance=CHANCE)
+        odds = log_odds(answers)
+        if answers.shape[1] == 2:  # one against the other is the other against the one
+            odds, true = odds[:, 1:], true[:, 1:]
+        return Pooled.of_rows(mean_auroc, [*np.stack([odds, true], axis=1)], chance=CHANCE)
 
     def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
         """Return accuracy, balanced accuracy, macro-F1 and AUROC: see `grade`; the AUROC of a single class is 0.5."""

@@ -6,7 +6,7 @@ that another seed does not repeat the checks and another gate does not repeat th
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
@@ -161,6 +161,8 @@ class Study(Optimization):
 
     strategies: tuple[str, ...] = ("linear-probe", "top-1", "top-2", "top-half", "full", "lp-ft")
     """Strategies to try; the scratch control always runs beside them."""
+    metric: str | None = None
+    """Headline metric: what selection, verdict, label curve, robustness and gates go by. None: the usual one."""
     seeds: int = Field(3, ge=2)
     """Seeds of each strategy, and models trained for the final comparison."""
     learning_rates: tuple[float, ...] = Field((1e-3,), min_length=1)
@@ -236,6 +238,29 @@ class Evaluation(Section):
     """Test rows on which corruptions are measured, at the most; 0 leaves corruptions out."""
     shifts: dict[str, Shift] = Field(default_factory=dict)
     """Shift sets by name: the same labels under other circumstances."""
+    positive: str | None = None
+    """Label of two that is to be found, such as an illness: sensitivity and specificity are measured at a threshold."""
+    min_sensitivity: float | None = Field(None, gt=0, le=1)
+    """Sensitivity that the threshold must have on rows held out of training. None: Youden's J chooses it."""
+
+    @model_validator(mode="after")
+    def _sensitive_to_something(self) -> Self:
+        if self.min_sensitivity is not None and self.positive is None:
+            raise ValueError("min_sensitivity needs `positive`, the label that is to be found")
+        return self
+
+    def positive_among(self, labels: Sequence[str]) -> int | None:
+        """Return the place of `positive` among a target's labels; raises CatalogError where it has none there."""
+        if self.positive is None:
+            return None
+        found = f"the labels are {', '.join(labels)}"
+        if len(labels) != 2:
+            raise CatalogError(
+                f"evaluation.positive: a threshold parts two labels, and there are {len(labels)}; {found}"
+            )
+        if self.positive not in labels:
+            raise CatalogError(f"evaluation.positive: no label '{self.positive}'; {found}")
+        return labels.index(self.positive)
 
 
 class Gates(Section):
@@ -249,6 +274,8 @@ class Gates(Section):
     """Most that the source's own metric may lose; none: not asked."""
     max_ece: float | None = Field(None, ge=0, le=1)
     """Largest expected calibration error after temperature scaling; none: not asked."""
+    min_sensitivity: float | None = Field(None, ge=0, le=1)
+    """Least sensitivity on test at the threshold (see `evaluation.positive`); none: not asked."""
     non_inferiority_margin: float = Field(0.01, ge=0)
     """The interval of the difference to the champion must lie above minus this, and its mean above zero."""
 

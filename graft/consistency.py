@@ -28,6 +28,8 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
                 known = nearest(strategy, tunable) + others
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
         yield from _counts(name, target)
+        yield from _metric(name, target)
+        yield from _positive(name, target)
 
 
 def _networks(name: str, source: Source) -> Iterator[str]:
@@ -69,6 +71,22 @@ def _counts(name: str, target: Target) -> Iterator[str]:
             f"targets.{name}.study.label_counts: {', '.join(map(str, over))} labels per class are more than"
             f" data.labels_per_class: {budget}; the whole budget is always the last point"
         )
+
+
+def _metric(name: str, target: Target) -> Iterator[str]:
+    """Yield what is wrong with the headline metric that a target chooses."""
+    problem, asked = PROBLEMS.get(target.problem), target.study.metric
+    if problem is not None and asked is not None and asked not in (known := problem.metrics or (problem.metric,)):
+        yield f"targets.{name}.study.metric: {problem.name} has no '{asked}'; it has {', '.join(known)}"
+
+
+def _positive(name: str, target: Target) -> Iterator[str]:
+    """Yield where a threshold is asked for that nothing could have."""
+    problem, positive = PROBLEMS.get(target.problem), target.evaluation.positive
+    if problem is not None and positive is not None and not has_classes(problem):
+        yield f"targets.{name}.evaluation.positive: {problem.name} does not tell two labels apart"
+    if target.gates.min_sensitivity is not None and positive is None:
+        yield f"targets.{name}.gates.min_sensitivity: needs `evaluation.positive`, the label that is to be found"
 
 
 def _is_tunable(strategy: str) -> bool:

@@ -52,7 +52,8 @@ def predict(
         print_table(("input", "label", "probability", ""), rows, right=("probability",))
         return
     found = [{**(each.facts or {}), **names} for each, names in zip(predictions, named, strict=True)]
-    names = list(dict.fromkeys(name for facts in found for name in facts))
+    # what is a mapping is for machines, and has no cell
+    names = [*dict.fromkeys(name for facts in found for name, one in facts.items() if not isinstance(one, Mapping))]
     answers = [
         (each.input, *(_cell(facts.get(name)) for name in names), each.note)
         for each, facts in zip(predictions, found, strict=True)

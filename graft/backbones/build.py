@@ -241,6 +241,7 @@ def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int)
     if labels:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
+    config.problem_type = problem.problem_type  # of its own head: a source may have been of another kind
     _steady(config)
     with torch.random.fork_rng(), own_weights(config):
         torch.manual_seed(seed)

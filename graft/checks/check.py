@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from graft.checks.facts import Facts, gather
+from graft.checks.label_sets import SET, count_labels
 from graft.checks.page import render
 from graft.checks.rows import derive, place
 from graft.checks.suites import rules
@@ -102,6 +103,8 @@ def _row(row: Mapping[Any, Any], reason: str) -> dict[str, Any]:
 
 def _balance(rows: pd.DataFrame, dataset: Dataset) -> dict[str, dict[str, int]]:
     """Return rows of each label for each split; of each split alone where there are no labels."""
+    if SET in rows:
+        return {str(split): count_labels(part, dataset.labels) for split, part in rows.groupby("split", sort=False)}
     if "label" not in rows:
         return {str(split): {"rows": len(part)} for split, part in rows.groupby("split", sort=False)}
     counts = {}

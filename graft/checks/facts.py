@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from graft.checks.label_sets import SET, find_one_sided
 from graft.checks.rows import place
 from graft.checks.transcripts import find_strange
 
@@ -39,6 +40,10 @@ def gather(rows: pd.DataFrame, labels: tuple[str, ...], source: pd.DataFrame | N
     if labels and "label" in rows:
         _conflicts(facts, good, "label")
         _balance(facts, rows)
+    if SET in rows:
+        _conflicts(facts, good, SET)
+        facts.add("one_sided_labels", *find_one_sided(rows, labels))
+        facts.add("unlabelled_rows", (rows["label_count"] == 0).sum())
     if "transcript" in rows:
         _conflicts(facts, good, "transcript")
         facts.add("strange_characters", *find_strange(rows))

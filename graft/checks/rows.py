@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from graft.checks import images, sounds
+from graft.checks.label_sets import describe_sets
 from graft.checks.masks import describe_mask
 from graft.checks.texts import describe_texts
 from graft.checks.transcripts import describe_transcripts
@@ -35,6 +36,8 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
         frame = pd.DataFrame({"split": split, "file": table["file"].to_pylist(), "row": table["row"].to_pylist()})
         if "label" in table.column_names:
             frame["label"] = [dataset.labels[label] for label in table["label"].to_pylist()]
+        if "labels" in table.column_names:
+            frame = frame.assign(**describe_sets(table["labels"].to_pylist(), dataset.labels))
         if "group" in table.column_names:
             frame["group"] = table["group"].to_pylist()
         features = pd.DataFrame(CONTENT[problem.modality](table, tokenizer))

@@ -123,7 +123,11 @@ def _redrawn(graded: Sequence[Grades], resamples: int, rng: np.random.Generator)
     block = max(1, CELLS // rows)
     blocks = [min(block, resamples - start) for start in range(0, resamples, block)]
     drawn = [rng.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(np.float64) for size in blocks]
-    return [np.concatenate([one.drawn(counts) for counts in drawn]) for one in graded]
+    known: dict[int, Scores] = {}  # one that is compared with itself is drawn once
+    for one in graded:
+        if id(one) not in known:
+            known[id(one)] = np.concatenate([one.drawn(counts) for counts in drawn])
+    return [known[id(one)] for one in graded]
 
 
 def _resampled_sums(graded: Sequence[Sums], resamples: int, rng: np.random.Generator) -> list[Scores]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from graft.evaluation.arms import Arm
 from graft.evaluation.bootstrap import compare
@@ -28,12 +29,16 @@ ENDS = ("", "_low", "_high")
 
 def fitted_temperature(validation: Path) -> float:
     """Return the temperature fitted on the winner's out-of-fold predictions (validation.parquet of a run)."""
+    logits, labels = read_held(validation)
+    return fit_temperature(logits, labels) if len(labels) else 1.0
+
+
+def read_held(validation: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return logits (rows, classes) and labels (rows,) of rows held out of training."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(validation, columns=["label", "logits"])
-    if table.num_rows == 0:
-        return 1.0
-    return fit_temperature(np.asarray(table["logits"].to_pylist()), np.asarray(table["label"]))
+    return np.asarray(table["logits"].to_pylist(), dtype=np.float64), np.asarray(table["label"], dtype=np.int64)
 
 
 def summarise(
@@ -68,6 +73,7 @@ def summarise(
         "confidence": settings.confidence,
         "higher_is_better": problem.higher_is_better,
         "further": [*further[""]],
+        "row_metric": problem.row_metric,
         **{f"{name}{end}": value for end, values in further.items() for name, value in values.items()},
         **{key: study["winner"][key] for key in ("strategy", "learning_rate", "trained_groups", "trained_parameters")},
         "parameters": sum(group["parameters"] for group in study["groups"]),

@@ -27,6 +27,7 @@ def write_package(folder: Path, model: Path, study: Mapping[str, Any], metrics: 
     """Fill `folder` with the model, its card and its facts; the same run and data give the same bytes."""
     shutil.copytree(model, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
     facts = {key: study[key] for key in ("target", "source", "problem", "labels", "metric", "train_hashes", "dataset")}
+    facts |= {key: metrics.get(key) for key in ("positive", "threshold")}
     facts |= {"temperature": metrics["temperature"], "strategy": metrics["strategy"], "metrics": metrics}
     _write_json(folder / "graft.json", {**facts, "graft": __version__})
     (folder / "README.md").write_text(card)
@@ -72,16 +73,23 @@ def predictions(problem: Problem, hashes: Sequence[str], winner: Arm, control: A
     def shares(arm: Arm, temperature: float) -> pa.Array:
         return pa.array(softmax(arm.answers[0], temperature).tolist(), pa.list_(pa.float64()))
 
-    def by_seed(arm: Arm, kind: pa.DataType) -> pa.Array:
-        return pa.array(arm.grades.by_row.T.astype(kind.to_pandas_dtype()).tolist(), pa.list_(kind))
+    def by_seed(rows: Sequence[np.ndarray], kind: pa.DataType) -> pa.Array:
+        return pa.array(np.stack([*rows], axis=1).astype(kind.to_pandas_dtype()).tolist(), pa.list_(kind))
 
+    def worth(arm: Arm) -> pa.Array:
+        return by_seed([problem.grade_rows(answers, arm.truths) for answers in arm.answers], pa.float64())
+
+    def right(arm: Arm) -> pa.Array:
+        return by_seed([answers.argmax(axis=1) == arm.truths for answers in arm.answers], pa.int8())
+
+    metric = problem.row_metric or problem.metric
     if not has_classes(problem):
         return pa.table(
             {
                 "hash": pa.array(hashes, pa.string()),
                 "answer": pa.array(winner.answers[0].tolist(), pa.list_(pa.float32())),
-                f"{problem.metric}_transfer": by_seed(winner, pa.float64()),
-                f"{problem.metric}_scratch": by_seed(control, pa.float64()),
+                f"{metric}_transfer": worth(winner),
+                f"{metric}_scratch": worth(control),
             }
         )
     return pa.table(
@@ -90,8 +98,8 @@ def predictions(problem: Problem, hashes: Sequence[str], winner: Arm, control: A
             "label": np.asarray(winner.truths),
             "transfer": shares(winner, temperature),
             "scratch": shares(control, 1.0),
-            "correct_transfer": by_seed(winner, pa.int8()),
-            "correct_scratch": by_seed(control, pa.int8()),
+            "correct_transfer": right(winner),
+            "correct_scratch": right(control),
         }
     )
 

@@ -101,13 +101,16 @@ def measure_groups(arms: Mapping[str, Arm], groups: Sequence[str] | None, draws:
 
     The worst group is that of Sagawa et al. 2020, Distributionally Robust Neural Networks: the worst over
     groups, for each arm its own. The interval is that of this group's accuracy: that it is the least of several
-    is not in it. Without groups, or where all are too small, the keys are None.
+    is not in it. A group in which the metric has no value, as an area under a curve where all rows are of one class, is
+    left out. Without groups, or where all are too small, the keys are None.
     """
     found, sign = Robustness(), 1 if draws.get("higher_is_better", True) else -1
     for group, rows in _large(groups).items():
         scores = {arm: arms[arm].grades.take(rows) for arm in ARMS}
-        found.points += make_points("group", group, None, scores, draws)
-    found.metrics["groups"] = None if groups is None else len(_large(groups))
+        if scores["transfer"].defined:
+            found.points += make_points("group", group, None, scores, draws)
+    measured = {point.name for point in found.points}
+    found.metrics["groups"] = None if groups is None else len(measured)
     for arm in ARMS:
         key = "worst_group" if arm == "transfer" else f"worst_group_{arm}"
         own = [point for point in found.points if point.arm == arm]

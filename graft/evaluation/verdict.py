@@ -16,6 +16,7 @@ HEADLINE: dict[Verdict, str] = {
     "hurts": "Transfer hurts",
     "cannot-tell": "Cannot tell yet",
 }
+NAMES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "label_accuracy": "of labels right"}
 
 
 def decide(low: float, high: float, margin: float) -> Verdict:
@@ -37,11 +38,17 @@ def decide(low: float, high: float, margin: float) -> Verdict:
     return "cannot-tell"
 
 
+def name_of(metric: str) -> str:
+    """Return a metric's name as one writes it."""
+    first, *label = metric.split(" ", 1)  # `auroc of mass` has a label's own name behind it
+    return " ".join([NAMES.get(first, first.replace("_", "-")), *label])
+
+
 def sentence(metrics: Mapping[str, Any]) -> str:
     """Return the verdict in one sentence for someone who reads nothing else."""
-    name, metric = str(metrics["metric"]), str(metrics["metric"]).replace("_", "-")
+    name = str(metrics["metric"])
     gain, low, high = (signed(scale(name) * metrics[key], digits(name)) for key in ("gain", "gain_low", "gain_high"))
-    gain = f"{gain} {unit(name)}"
+    gain, metric = f"{gain} {unit(name)}", name_of(name)
     margin, confidence = scale(name) * metrics["margin"], f"{100 * metrics['confidence']:.0f} %"
     falls = "" if metrics.get("higher_is_better", True) else ", lower is better and a gain is what it falls"
     between = f"({confidence} interval {low} to {high}{falls})"

@@ -57,6 +57,11 @@ class Grades(ABC):
         """The number of rows."""
 
     @property
+    def defined(self) -> bool:
+        """Say whether the metric has a value on these rows."""
+        return True
+
+    @property
     def values(self) -> npt.NDArray[np.float64]:
         """The metric of each model (models,)."""
         import numpy as np
@@ -145,6 +150,11 @@ class Sums(Grades):
         import numpy as np
 
         return sum(int((~np.isfinite(array)).sum()) for array in (self.earned, self.possible))
+
+    @property
+    def defined(self) -> bool:
+        """Say whether any row could have earned anything."""
+        return bool((self.possible > 0).any())
 
     def drawn(self, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the metric of each model (draws, models) where rows are there `counts` times (draws, rows)."""

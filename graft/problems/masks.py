@@ -35,7 +35,7 @@ def settle_masks(splits: Mapping[str, pa.Table], folder: Path, known: Sequence[s
     found = {name: [*_indices(table, faults)] for name, table in splits.items()}
     everywhere = {index for rows in found.values() for row in rows for index in row}
     training = found.get("train", found.get("all", []))
-    names = tuple(known) or _declared(folder)
+    names = tuple(known) or declared_classes(folder)
     binary = VOID in everywhere and everywhere <= {0, VOID} and len(names) in (0, 2)
     if binary:
         splits = {name: _ones(table, found[name]) for name, table in splits.items()}
@@ -53,7 +53,8 @@ def settle_masks(splits: Mapping[str, pa.Table], folder: Path, known: Sequence[s
     return Settled(splits, names, faults)
 
 
-def _declared(folder: Path) -> tuple[str, ...]:
+def declared_classes(folder: Path) -> tuple[str, ...]:
+    """Return the names in the file `CLASSES` of a folder; none where there is no such file."""
     file = folder / CLASSES
     if not file.is_file():
         return ()

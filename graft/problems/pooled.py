@@ -30,15 +30,17 @@ class Pooled(Grades):
     shown: Sequence[Sequence[Shown]]
     """By model, then by condition."""
     most: float = 1.0
+    chance: float = 0.0
+    """What counts where the metric is undefined, NaN, such as a draw in which all rows are of one class."""
 
     @classmethod
-    def of_rows(cls, metric: Metric, rows: Shown) -> Self:
+    def of_rows(cls, metric: Metric, rows: Shown, chance: float = 0.0) -> Self:
         """Return the grades of one model in one condition."""
-        return cls(metric, [[list(rows)]])
+        return cls(metric, [[list(rows)]], chance=chance)
 
     @classmethod
     def _stack(cls, models: Sequence[Any]) -> Self:
-        return cls(models[0].metric, [each for one in models for each in one.shown], models[0].most)
+        return cls(models[0].metric, [each for one in models for each in one.shown], models[0].most, models[0].chance)
 
     @property
     def models(self) -> int:
@@ -61,7 +63,21 @@ class Pooled(Grades):
         """Return the metric of each model (draws, models) where rows are there `counts` times (draws, rows)."""
         import numpy as np
 
-        return np.stack([np.mean([self.metric(rows, counts) for rows in model], axis=0) for model in self.shown], 1)
+        found = [np.mean([self._of(rows, counts) for rows in model], axis=0) for model in self.shown]
+        return np.stack(found, 1)
+
+    def _of(self, rows: Shown, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        import numpy as np
+
+        return np.nan_to_num(self.metric(rows, counts), nan=self.chance)
+
+    @property
+    def defined(self) -> bool:
+        """Say whether the metric has a value on these rows."""
+        import numpy as np
+
+        whole = np.ones((1, self.rows))
+        return all(bool(np.isfinite(self.metric(rows, whole)).all()) for model in self.shown for rows in model)
 
     def take(self, rows: npt.ArrayLike) -> Self:
         """Return the grades of some rows."""
@@ -69,12 +85,12 @@ class Pooled(Grades):
 
         chosen = np.arange(self.rows)[np.asarray(rows)].tolist()
         parts = [[[shown[row] for row in chosen] for shown in model] for model in self.shown]
-        return type(self)(self.metric, parts, self.most)
+        return type(self)(self.metric, parts, self.most, self.chance)
 
     def __add__(self, other: Self) -> Self:
         """Return the grades of the same rows in the conditions of both."""
         both = [[*mine, *theirs] for mine, theirs in zip(self.shown, other.shown, strict=True)]
-        return type(self)(self.metric, both, self.most)
+        return type(self)(self.metric, both, self.most, self.chance)
 
     def __eq__(self, other: object) -> bool:
         """Say whether the rows show the same on both sides."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -145,8 +146,16 @@ class Problem(Protocol):
     metric: str
     """The headline metric: a key of what `measure` returns, or `loss`."""
     higher_is_better: bool
+    metrics: tuple[str, ...] = ()
+    """Headline metrics that a target may choose from, the usual one among them; none where there is no choice."""
+    row_metric: str | None = None
+    """What `grade_rows` gives, where that is not the headline metric."""
+    labels: tuple[str, ...] = ()
+    """Names of the classes, where it was told: see `named`."""
     auto_model: str
     """The transformers class that adds this problem's head to a backbone."""
+    problem_type: str | None = None
+    """What transformers calls the kind of answer in a configuration, where it has a word for one that is not usual."""
     auto_processor: str | None = None
     """The transformers class of a processor that has a tokenizer beside what its kind of input needs; none for most."""
     frames: bool = False
@@ -163,6 +172,25 @@ class Problem(Protocol):
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
         """What its inputs may suffer, by name: see graft/corruptions."""
+
+    def graded_by(self, metric: str | None) -> Self:
+        """Return the same problem with another of its `metrics` as its headline; None leaves it.
+
+        Raises ValueError for one that it does not have.
+        """
+        if metric is None or metric == self.metric:
+            return self
+        if metric not in self.metrics:
+            raise ValueError(f"{self.name} has no metric '{metric}'; it has {', '.join(self.metrics) or self.metric}")
+        chosen = copy(self)
+        chosen.metric = metric
+        return chosen
+
+    def named(self, labels: Sequence[str]) -> Self:
+        """Return the same problem that knows what its classes are called, for what it says of an answer."""
+        told = copy(self)
+        told.labels = tuple(labels)
+        return told
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a new image processor, tokenizer or feature extractor, fitted on the source's training rows."""
@@ -286,6 +314,14 @@ class Problem(Protocol):
 
     def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
         """Return what the answers of one model (rows, numbers) earn of the headline metric, row by row."""
+
+    def grade_rows(self, answers: np.ndarray, truths: Truths) -> np.ndarray:
+        """Return what each answer of one model is worth alone, (rows,): of the headline metric, for most.
+
+        It is what the worst answers are found by; a metric of many rows together says nothing of one.
+        """
+        found: np.ndarray = self.grade(answers, truths).by_row[0]
+        return found
 
     def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
         """Return every metric but the loss of one model's answers (rows, numbers)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from graft.catalog import Catalog
 from graft.errors import CheckpointError
-from graft.problems import PROBLEMS
+from graft.problems import problem_of
 from graft.progress import Progress
 from graft.ranking.correlation import Correlation, correlate
 from graft.ranking.depths import PastTaus, summarise_taus
@@ -46,7 +46,7 @@ def rank_sources(name: str, catalog: Catalog, registry: Registry) -> Ranking:
     when no score can be read from the labelled rows.
     """
     target = catalog.target(name)
-    problem = PROBLEMS[target.problem]
+    problem = problem_of(target)
     usable, left_out = find_sources(catalog, problem)
     if not usable:
         raise CheckpointError(

@@ -31,6 +31,7 @@ NAMES = {
     ),
     "mask": ("mask", "masks", "mask_path", "segmentation", "segmentation_mask", "annotation", "annotations"),
     "transcript": ("transcript", "transcription", "text", "sentence", "normalized_text", "utterance", "words"),
+    "labels": ("labels", "findings", "tags", "classes", "categories"),
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
 }
 SPLIT = "split"
@@ -64,7 +65,7 @@ def find_columns(
         if canonical not in wanted
     ]
     finders: dict[str, Finder] = {name: partial(_find_file, medium) for name, medium in FILES.items()}
-    finders |= {"label": _find_label, "text": _find_text, "mask": _find_mask}
+    finders |= {"label": _find_label, "labels": _find_labels, "text": _find_text, "mask": _find_mask}
     for canonical in sorted(wanted):  # files and label before text, which takes what is left
         taken = {*found.values(), *given.values(), *([group] if group else []), SPLIT}
         try:
@@ -184,6 +185,18 @@ def _find_label(table: pa.Table, taken: set[str], named: set[str]) -> str:
     others = [name for name in free if _may_be_classes(table, name)]
     # One repeating column beside the input can only be the label; of several, none is guessed.
     return _choose(table, "label", others if len(others) == 1 else [], _advice("label"))
+
+
+def _find_labels(table: pa.Table, taken: set[str], named: set[str]) -> str:
+    """Return the column of a usual name that holds several labels: lists, or texts with `|` or `;` between names."""
+    usual = [name for name in table.column_names if name not in taken and name.lower() in NAMES["labels"]]
+    return _choose(table, "labels", [name for name in usual if _holds_sets(table[name])], _advice("labels"))
+
+
+def _holds_sets(column: pa.ChunkedArray) -> bool:
+    if not is_text_type(column.type):
+        return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+    return any(sign in value for value in column.to_pylist() if value for sign in "|;")
 
 
 def _may_be_classes(table: pa.Table, name: str) -> bool:

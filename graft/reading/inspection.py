@@ -17,6 +17,7 @@ ANSWERED = (
     "question-answering",
     "semantic-segmentation",
     "speech-recognition",
+    "multi-label-image-classification",
     "image-classification",
     "audio-classification",
     "text-classification",

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from graft.errors import RegistryError
-from graft.problems import PROBLEMS
 from graft.problems.grades import Grades
 from graft.problems.problem import has_classes
-from graft.registry.package import Package, load
+from graft.registry.package import Package, find_problem, load
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
     from graft.problems import Problem
@@ -36,45 +38,48 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Answer:
-    """One test row: its hash, its true label and the label that was predicted."""
+    """One test row: its hash, its true label and the probability of each label by name."""
 
     hash: str
     truth: str
-    predicted: str
+    shares: Mapping[str, float]
 
 
 def pair(candidate: Package, champion: Package, test_rows: TestRows) -> Pairs:
     """Return both packages' results on the candidate's test rows; raises RegistryError where that cannot be had.
 
     Labels are compared by name, since their order may have changed. The candidate's data is the newer one, so
-    its labels are the truth for both. Rows that the champion's stored predictions lack are predicted by it. Where there
-    are no classes the champion answers every row anew, and is graded by the truths of now.
+    its labels are the truth for both, and both are compared by its headline metric. Rows that the
+    champion's stored predictions lack are predicted by it. Where there are no classes the champion answers every row
+    anew, and is graded by the truths of now.
     """
     if candidate.facts["problem"] != champion.facts["problem"]:
         raise RegistryError(f"the champion is for {champion.facts['problem']}, this is {candidate.facts['problem']}")
     trained = {*candidate.facts["train_hashes"], *champion.facts["train_hashes"]}
-    if not has_classes(problem := PROBLEMS[candidate.facts["problem"]]):
+    if not has_classes(problem := find_problem(candidate)):
         return _pair_grades(problem, candidate, champion, trained, test_rows)
     every = answers(candidate)
     rows = [row for row in every if row.hash not in trained]
     if not rows:
         raise RegistryError(f"none of the {len(every)} test rows is outside of both models' training rows")
-    known = {row.hash: row.predicted for row in answers(champion)}
+    known = {row.hash: row.shares for row in answers(champion)}
     absent = {row.hash for row in rows} - known.keys()
     if absent:
         known |= _predict(champion, absent, test_rows)
+    labels = [*dict.fromkeys([*candidate.facts["labels"], *champion.facts["labels"]])]
+    truths = np.array([labels.index(row.truth) for row in rows])
     return Pairs(
-        candidate=Grades.of([row.predicted == row.truth for row in rows]),
-        champion=Grades.of([known[row.hash] == row.truth for row in rows]),
+        candidate=problem.grade(_logits([row.shares for row in rows], labels), truths),
+        champion=problem.grade(_logits([known[row.hash] for row in rows], labels), truths),
         excluded=len(every) - len(rows),
         predicted=len(absent),
+        higher_is_better=problem.higher_is_better,
     )
 
 
 def _pair_grades(
     problem: Problem, candidate: Package, champion: Package, trained: set[str], test_rows: TestRows
 ) -> Pairs:
-    import numpy as np
     import pyarrow.parquet as pq
 
     stored = pq.read_table(candidate.folder / "predictions.parquet").to_pylist()
@@ -104,19 +109,22 @@ def answers(package: Package) -> list[Answer]:
 
     labels = package.facts["labels"]
     rows = pq.read_table(package.folder / "predictions.parquet", columns=["hash", "label", "transfer"]).to_pylist()
-    return [Answer(row["hash"], labels[row["label"]], labels[_best(row["transfer"])]) for row in rows]
+    return [Answer(row["hash"], labels[row["label"]], dict(zip(labels, row["transfer"], strict=True))) for row in rows]
 
 
-def _predict(champion: Package, absent: set[str], test_rows: TestRows) -> Mapping[str, str]:
-    """Return the champion's labels for rows it had not predicted before."""
+def _predict(champion: Package, absent: set[str], test_rows: TestRows) -> Mapping[str, Mapping[str, float]]:
+    """Return the champion's probabilities for rows it had not predicted before."""
     table, hashes = test_rows()
     place = {row_hash: row for row, row_hash in enumerate(hashes) if row_hash in absent}
     if gone := len(absent - place.keys()):
         raise RegistryError(f"{gone} test rows of the candidate are no longer in the target's data")
     model = load(champion)
     shares = model.probabilities(table.take(list(place.values())))
-    return {row_hash: model.labels[_best(row)] for row_hash, row in zip(place, shares.tolist(), strict=True)}
+    return {key: dict(zip(model.labels, row, strict=True)) for key, row in zip(place, shares.tolist(), strict=True)}
 
 
-def _best(shares: Sequence[float]) -> int:
-    return max(range(len(shares)), key=shares.__getitem__)
+def _logits(rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return logits (rows, labels) of probabilities by name; a label that a model does not know has none."""
+    shares = np.array([[row.get(label, 0.0) for label in labels] for row in rows])
+    logits: npt.NDArray[np.float64] = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
+    return logits

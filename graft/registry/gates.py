@@ -24,6 +24,8 @@ def evaluate(
         )
     if gates.max_ece is not None:
         found.append(_at_most("max_ece", metrics, "ece_calibrated", gates.max_ece, "calibrated ECE"))
+    if gates.min_sensitivity is not None:
+        found.append(_min_sensitivity(gates.min_sensitivity, metrics))
     found.append(_champion(gates, challenge, resamples, confidence))
     return tuple(found)
 
@@ -67,6 +69,20 @@ def _at_most(gate: str, metrics: Mapping[str, Any], key: str, most: float, words
         required=required,
         reason=f"the {words} is {value:.4f}, asked for is {required}",
         numbers={key: value, "most": most},
+    )
+
+
+def _min_sensitivity(least: float, metrics: Mapping[str, Any]) -> GateResult:
+    required, value = f"at least {least:.4f}", _number(metrics, "sensitivity")
+    if value is None:
+        return _unmeasured("min_sensitivity", required, "sensitivity")
+    return GateResult(
+        gate="min_sensitivity",
+        passed=value >= least,
+        found=f"{value:.4f}",
+        required=required,
+        reason=f"the sensitivity at the threshold is {value:.4f}, asked for is {required}",
+        numbers={"sensitivity": value, "least": least},
     )
 
 

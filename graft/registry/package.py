@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,9 @@ class Model:
     problem: Problem
     labels: tuple[str, ...]
     temperature: float
+    positive: int | None = None
+    """Place of the label that is said from the threshold on; None where the likeliest label is said."""
+    threshold: float = 0.5
 
     def answers(self, table: pa.Table) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Return what the network answers, (rows, numbers), for a canonical table of inputs."""
@@ -95,9 +98,11 @@ def load(package: Package) -> Model:
         network, processor = load_network(package.folder, problem), load_processor(package.folder, problem)
     except CheckpointError as error:
         raise RegistryError(f"{package.folder}: the model does not load", error.problems or [error.headline]) from error
-    return Model(
-        network, processor, problem, tuple(package.facts["labels"]), float(package.facts["temperature"] or 1.0)
-    )
+    labels, scale = tuple(package.facts["labels"]), float(package.facts["temperature"] or 1.0)
+    model = Model(network, processor, problem, labels, scale)
+    if package.facts.get("positive") is None:
+        return model
+    return replace(model, positive=labels.index(package.facts["positive"]), threshold=package.facts["threshold"])
 
 
 def check_golden(package: Package, model: Model | None = None) -> int:
@@ -200,14 +205,17 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 
 def find_problem(package: Package) -> Problem:
-    """Return the package's problem; raises RegistryError for one that this Graft does not know."""
+    """Return the package's problem with its metric and labels; raises RegistryError for one that is not known here."""
     from graft.catalog import nearest
     from graft.problems import PROBLEMS
 
     name = str(package.facts["problem"])
     if name not in PROBLEMS:
         raise RegistryError(f"{package.folder}: this Graft does not know '{name}'; {nearest(name, list(PROBLEMS))}")
-    return PROBLEMS[name]
+    try:
+        return PROBLEMS[name].graded_by(package.facts.get("metric")).named(package.facts["labels"])
+    except ValueError as error:
+        raise RegistryError(f"{package.folder}: {error}") from None
 
 
 def _shares(values: Any) -> str:

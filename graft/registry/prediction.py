@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Prediction:
     """What a model says of one input; `note` says what was done to the input, if anything was.
 
-    Of classes the likeliest one, and how likely each is; of other problems `facts`, the answer among them.
+    Of classes the likeliest one, or of two that have a threshold the one that it gives, and how likely each is.
+    Of other problems `facts`, the answer among them.
     """
 
     input: str
@@ -32,6 +33,9 @@ class Prediction:
     probability: float | None
     probabilities: dict[str, float] | None
     note: str = ""
+    positive: bool | None = None
+    """Whether the label is the one that the threshold is of; None where the model has no threshold."""
+    threshold: float | None = None
     facts: dict[str, Any] | None = None
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     """PNG files that the answer consists in, by name."""
@@ -80,7 +84,7 @@ def predict(
         return [*_open_answers(model, names, table, draw)]
     notes = NOTES[modality](table, model.processor) if modality in NOTES else [""] * len(names)
     return [
-        _prediction(name, shares, model.labels, note)
+        _prediction(name, shares, model, note)
         for name, shares, note in zip(names, model.probabilities(table).tolist(), notes, strict=True)
     ]
 
@@ -104,7 +108,7 @@ def _written(model: Model, prompts: Sequence[str], sampling: Sampling | None) ->
 
     found = model.problem.write(model.network, model.processor, prompts, sampling or Sampling())
     return [
-        Prediction(prompt, None, None, None, one.note, {"continuation": one.text, "tokens": one.tokens})
+        Prediction(prompt, None, None, None, one.note, facts={"continuation": one.text, "tokens": one.tokens})
         for prompt, one in zip(prompts, found, strict=True)
     ]
 
@@ -122,9 +126,17 @@ def _check_question(problem: str, asks: bool, question: str | None) -> None:
         raise BadInput(f"--question: this model is for {problem}, which asks none", advice="Leave it out.")
 
 
-def _prediction(name: str, shares: list[float], labels: Sequence[str], note: str) -> Prediction:
-    probability, label = max(zip(shares, labels, strict=True), key=lambda pair: pair[0])
-    return Prediction(name, label, probability, dict(zip(labels, shares, strict=True)), note)
+def _prediction(name: str, shares: list[float], model: Model, note: str) -> Prediction:
+    by_label = dict(zip(model.labels, shares, strict=True))
+    if model.positive is None:
+        probability, label = max(zip(shares, model.labels, strict=True), key=lambda pair: pair[0])
+        return Prediction(name, label, probability, by_label, note)
+    share = shares[model.positive]
+    positive = share >= model.threshold
+    place = model.positive if positive else 1 - model.positive
+    told = f"{'positive' if positive else 'negative'}: {model.labels[model.positive]} {share:.3f}, threshold "
+    note = "; ".join(filter(None, [f"{told}{model.threshold:.3f}", note]))
+    return Prediction(name, model.labels[place], shares[place], by_label, note, positive, model.threshold)
 
 
 def _files(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:

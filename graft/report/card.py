@@ -13,7 +13,7 @@ from graft.evaluation.verdict import HEADLINE, sentence
 from graft.report.label_curve import multiplier_sentence
 from graft.report.page import environment
 
-HUB = {"macro_f1": "f1"}  # what the hub calls a metric, where it is not what we do
+HUB = {"macro_f1": "f1", "auroc": "roc_auc"}  # what the hub calls a metric, where it is not what we do
 
 
 def render_card(study: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
@@ -33,8 +33,8 @@ def render_card(study: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
 def _header(metrics: Mapping[str, Any]) -> str:
     """Return the card's metadata (huggingface.co/docs/hub/model-cards, section model-index)."""
     found = {
-        metrics["metric"]: metrics["transfer"],
-        **{HUB.get(name, name): metrics[name] for name in metrics["further"]},
+        HUB.get(metrics["metric"], metrics["metric"]): metrics["transfer"],
+        **{HUB.get(name, name): metrics[name] for name in metrics["further"] if " " not in name},
     }
     result = {
         "task": {"type": metrics["problem"]},

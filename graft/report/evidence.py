@@ -13,6 +13,7 @@ from graft.evaluation.arms import Arm, take_truths
 from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
 from graft.evaluation.label_curve import LabelCurve
+from graft.evaluation.operating_point import RocCurve
 from graft.evaluation.points import Point
 from graft.evaluation.samples import Sample
 from graft.reading.splitting import strata
@@ -73,6 +74,8 @@ class Evidence:
     lineage: Sequence[Fact]
     checks: Mapping[str, Any]
     """check.json of the target."""
+    roc: Sequence[RocCurve] = ()
+    """Curves of sensitivity against specificity, where the catalogue names a positive class."""
     drawn: Sequence[str] = ("pareto",)
     """What the catalogue asks to be drawn of the search, `study.report`."""
     samples: Sequence[Sample] = ()
@@ -108,7 +111,7 @@ def worst_mistakes(
 
 def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistake]:
     """Return the rows on which the packaged model earned least, the worst first, with what was answered instead."""
-    own = winner.grades.by_row[0]
+    own = problem.grade_rows(winner.answers[0], winner.truths)
     earned = own if problem.higher_is_better else -own
     order = np.argsort(earned, kind="stable")[:WORST]
     said = problem.tell(winner.answers[0][order], take_truths(winner.truths, order))

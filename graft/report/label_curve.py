@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from graft.evaluation.label_curve import CurvePoint
 from graft.evaluation.units import percent, scale
+from graft.evaluation.verdict import name_of
 from graft.report.style import INK, MUTED, SCRATCH, TRANSFER, bare, canvas
-from graft.report.wording import change, count, name_of, score
+from graft.report.wording import change, count, score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

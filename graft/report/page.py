@@ -14,6 +14,7 @@ from graft.report import plots, style
 from graft.report.evidence import Evidence
 from graft.report.label_curve import doubling_sentence, label_curve_figure, multiplier_sentence
 from graft.report.network import draw
+from graft.report.operating_point import rates, roc_figure
 from graft.report.pareto import pareto_figure
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
 from graft.report.scores import scores_figure, scores_sentence, scores_table
@@ -47,6 +48,7 @@ def render_page(evidence: Evidence, figures: Mapping[str, str] | None = None) ->
         scores_said=scores_sentence(study),
         ahead=_ahead(evidence),
         label_curve=_label_curve(evidence),
+        operating_rates=rates(metrics),
         version=__version__,
     )  # fmt: skip
 
@@ -75,6 +77,8 @@ def draw_figures(evidence: Evidence) -> Mapping[str, str]:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
     if evidence.metrics["robustness"] is not None:
         figures["corruptions"] = corruptions_figure(evidence.robustness, study["metric"])
+    if evidence.roc:
+        figures["roc"] = roc_figure(evidence.metrics, evidence.roc)
     rises = study.get("higher_is_better", True)
     pareto = pareto_figure(study["candidates"], study["metric"], evidence.metrics["source_metric"], rises)
     if "pareto" in evidence.drawn and pareto is not None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from graft.evaluation.calibration import Bin
 from graft.evaluation.units import digits, percent, scale, unit
-from graft.evaluation.verdict import signed
+from graft.evaluation.verdict import name_of, signed
 from graft.report.style import BAND, INK, RULE, SCRATCH, TRANSFER, VERDICT, bare, canvas, png
 
 if TYPE_CHECKING:
@@ -196,7 +196,8 @@ def _named(candidate: Mapping[str, Any]) -> str:
 
 
 def _words(metric: str) -> str:
-    return str(metric).replace("_", "-").capitalize()
+    name = name_of(str(metric))
+    return name[:1].upper() + name[1:]
 
 
 def _short(label: str) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 
 from graft.evaluation.points import Point
 from graft.evaluation.units import percent, scale
-from graft.evaluation.verdict import DIGITS
+from graft.evaluation.verdict import DIGITS, name_of
 from graft.report.style import BAND, INK, MUTED, SCRATCH, TRANSFER, bare, canvas
-from graft.report.wording import change, name_of
+from graft.report.wording import change
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,16 +1,11 @@
 """Numbers as people read them; what was not measured is said so."""
 
 from graft.evaluation.units import AS_IT_IS
-from graft.evaluation.verdict import signed
+from graft.evaluation.verdict import name_of, signed
 
 UNMEASURED = "not measured"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 OPERATIONS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
-
-
-def name_of(metric: str) -> str:
-    """Return a metric's name as one writes it."""
-    return metric.replace("_", "-")
 
 
 def score(value: float | None, metric: str = "accuracy") -> str:

@@ -41,6 +41,7 @@ def run_target(name: str, catalog: Catalog) -> None:
     problem = PROBLEMS[target.problem]
     known = _source_rows(target.source)
     dataset = read(target.data, problem)
+    target.evaluation.positive_among(dataset.labels)  # a label that is not there is said before anything is trained
     tokenizer = _tokenizer(catalog.source(target.source))
     checked = check(name, "target", dataset, problem, target.data.checks, tokenizer, source=known)
     shifts = check_shifts(target, problem, dataset.labels, checked.rows, known)

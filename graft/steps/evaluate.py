@@ -22,6 +22,7 @@ from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.label_curve import LabelCurve, measure_label_curve
 from graft.evaluation.measures import draws_of, fitted_temperature, plain, summarise
+from graft.evaluation.operating_point import OperatingPoint, measure_operating_point
 from graft.evaluation.package import predictions, write_golden, write_package
 from graft.evaluation.robustness import (
     Probes,
@@ -34,7 +35,7 @@ from graft.evaluation.robustness import (
 )
 from graft.evaluation.samples import Sample, write_samples
 from graft.manifest import MANIFEST, files_digest, list_files, sha256, verify_manifest, whole_folder
-from graft.problems import PROBLEMS, Problem
+from graft.problems import PROBLEMS, Problem, problem_of
 from graft.problems.problem import has_classes
 from graft.progress import Progress
 from graft.reading import Dataset, read, read_shift, row_hashes
@@ -69,6 +70,11 @@ class Inputs:
         """The test rows."""
         return self.dataset.splits["test"]
 
+    @property
+    def groups(self) -> list[str] | None:
+        """The group of each test row, where the catalogue names a column for it."""
+        return self.test["group"].to_pylist() if "group" in self.test.column_names else None
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -78,6 +84,7 @@ class Measured:
     metrics: Mapping[str, Any]
     robustness: Robustness
     label_curve: LabelCurve
+    operating_point: OperatingPoint
     predictions: pa.Table
     samples: Sequence[Sample]
 
@@ -105,7 +112,7 @@ def run(name: str, catalog: Catalog) -> None:
 
 def _open(name: str, catalog: Catalog) -> Inputs:
     target = catalog.target(name)
-    problem = PROBLEMS[target.problem]
+    problem = problem_of(target)
     source, run, checks = SOURCES / target.source, RUNS / name, CHECKS / name
     for folder in (source, run, checks):
         verify_manifest(folder)
@@ -116,6 +123,8 @@ def _open(name: str, catalog: Catalog) -> Inputs:
             [f"fingerprint now {dataset.fingerprint[:12]}, in the study {study['dataset'][:12]}"],
             f"Run `graft run {name}`: it adapts again and then evaluates.",
         )
+    problem = problem.named(dataset.labels)
+    target.evaluation.positive_among(dataset.labels)  # before anything is measured
     source_problem = PROBLEMS[catalog.source(target.source).problem]
     shifts, found = _open_shifts(name, target, problem, dataset.labels), _read_json(checks / "check.json")
     return Inputs(name, target, source, run, study, found, dataset, shifts, problem, source_problem)
@@ -153,12 +162,16 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
     temperature = fitted_temperature(inputs.run / "validation.parquet") if has_classes(problem) else 1.0
     metrics = summarise(study, settings, problem, arms, forgetting, temperature, robustness.metrics)
     metrics |= {key: plain(value) for key, value in curve.metrics.items()}
+    point = measure_operating_point(
+        inputs.run, inputs.target.evaluation, problem, arms, temperature, inputs.groups, draws
+    )
+    metrics |= {key: plain(value) for key, value in point.metrics.items()}
     hashes = row_hashes(inputs.test, problem)
     answers = predictions(problem, hashes, arms["transfer"], arms["scratch"], temperature)
     texts = inputs.test["text"].to_pylist() if problem.writes else []
     seed = int(study["seeds"][0])
     samples = write_samples(problem, inputs.source, models["transfer"][0], processor, texts, seed)
-    return Measured(arms["transfer"], metrics, robustness, curve, answers, samples)
+    return Measured(arms["transfer"], metrics, robustness, curve, point, answers, samples)
 
 
 def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
@@ -169,8 +182,7 @@ def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Repo
     for name, shift in inputs.shifts.items():
         found.add(measure_shift(probes, name, shift.splits["test"]))
         report(f"shift set {name}")
-    groups = test["group"].to_pylist() if "group" in test.column_names else None
-    found.add(measure_groups(arms, groups, probes.draws))
+    found.add(measure_groups(arms, inputs.groups, probes.draws))
     return found
 
 
@@ -195,6 +207,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         **_look(inputs, found.winner, metrics["temperature"]),
         robustness=found.robustness.points,
         label_curve=found.label_curve,
+        roc=found.operating_point.curves,
         lineage=_lineage(inputs, metrics),
         checks=inputs.checks,
         drawn=inputs.target.study.report,

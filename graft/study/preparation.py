@@ -11,7 +11,7 @@ from typing import Any
 from graft.backbones import Carried, layer_groups, load_listed, load_processor, read_config
 from graft.catalog import Target
 from graft.manifest import digest, verify_manifest
-from graft.problems import PROBLEMS
+from graft.problems import PROBLEMS, problem_of
 from graft.problems.problem import has_classes
 from graft.reading import Dataset
 from graft.settings import settings
@@ -74,7 +74,7 @@ def prepare(name: str, target: Target, dataset: Dataset, source: Path) -> Prepar
 
 
 def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> tuple[Bench, Carried]:
-    problem = PROBLEMS[target.problem]
+    problem = problem_of(target)
     train = dataset.splits["train"]
     processor = problem.fit(load_processor(source, problem), train, read_config(source))
     key = digest(

@@ -37,7 +37,7 @@ CURVE_COLUMNS = (*TRIAL_COLUMNS[:5], "step", "train_loss", "validation_loss", "v
 
 
 def write_tables(folder: Path, bench: Bench, result: StudyResult, curve: Curve) -> None:
-    """Fill `folder` with trials.csv, curves.csv, validation.parquet and, for a label curve, label_curve.parquet."""
+    """Fill `folder` with trials.csv, curves.csv, predictions on held rows and, for a label curve, its answers."""
     standings = {key_of(one.candidate): one for one in (*result.standings, *result.control)}
     rows = [asdict(outcome) | _decision(standings.get(key_of(outcome))) for outcome in result.outcomes]
     parts = [
@@ -51,8 +51,9 @@ def write_tables(folder: Path, bench: Bench, result: StudyResult, curve: Curve) 
     )
     points = (row | point for row in rows for point in row["curve"])
     _write_csv(folder / "curves.csv", CURVE_COLUMNS, points)
-    known = result.known.get(result.winner.candidate, ())
-    pq.write_table(_held_predictions([*known, *result.outcomes], result.winner), folder / "validation.parquet")
+    for name, chosen in (("validation", result.winner), ("validation_scratch", result.control[0])):
+        known = result.known.get(chosen.candidate, ())
+        pq.write_table(_held_predictions([*known, *result.outcomes], chosen), folder / f"{name}.parquet")
     if curve.answers is not None:
         pq.write_table(curve.answers, folder / "label_curve.parquet")
 
@@ -93,9 +94,9 @@ def _decision(standing: Standing | None) -> dict[str, str]:
     return {"decision": standing.decision, "why": standing.reason}
 
 
-def _held_predictions(outcomes: Iterable[Outcome], winner: Standing) -> pa.Table:
-    """Return the winner's predictions on rows held out of its training; what temperature may be fitted on."""
-    mine = [outcome for outcome in outcomes if key_of(outcome) == key_of(winner.candidate)]
+def _held_predictions(outcomes: Iterable[Outcome], chosen: Standing) -> pa.Table:
+    """Return the predictions on rows held out of training; what temperature and threshold may be fitted on."""
+    mine = [outcome for outcome in outcomes if key_of(outcome) == key_of(chosen.candidate)]
     return pa.table(
         {
             "seed": pa.array([one.seed for one in mine for _ in one.validation_labels], pa.int64()),

@@ -119,10 +119,11 @@ def corruptions() -> str:
 
 def problems() -> str:
     """Return every problem with its columns and headline metric."""
-    return table(
-        ("problem", "columns", "metric"),
-        [(f"`{one.name}`", ", ".join(f"`{name}`" for name in one.columns), one.metric) for one in PROBLEMS.values()],
-    )
+    rows = [
+        (f"`{one.name}`", ", ".join(f"`{name}`" for name in one.columns), ", ".join(one.metrics) or one.metric)
+        for one in PROBLEMS.values()
+    ]
+    return table(("problem", "columns", "metric"), rows)
 
 
 def expectations() -> str:

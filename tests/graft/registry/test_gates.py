@@ -10,8 +10,8 @@ from graft.problems.grades import Grades
 from graft.registry.comparison import Pairs
 from graft.registry.gates import evaluate
 
-GOOD = {"verdict": "helps", "gain": 0.05, "forgetting": 0.01, "ece_calibrated": 0.03}
-EVERY = Gates(min_gain=0.01, max_forgetting=0.02, max_ece=0.1)
+GOOD = {"verdict": "helps", "gain": 0.05, "forgetting": 0.01, "ece_calibrated": 0.03, "sensitivity": 0.9}
+EVERY = Gates(min_gain=0.01, max_forgetting=0.02, max_ece=0.1, min_sensitivity=0.85)
 
 
 def ask(gates=EVERY, challenge=None, **metrics):
@@ -24,7 +24,7 @@ def pairs(candidate, champion):
 
 def test_a_first_version_that_meets_every_gate_passes_them_all():
     results = ask()
-    assert set(results) == {"verdict", "min_gain", "max_forgetting", "max_ece", "champion"}
+    assert set(results) == {"verdict", "min_gain", "max_forgetting", "max_ece", "min_sensitivity", "champion"}
     assert all(gate.passed and gate.reason for gate in results.values())
     assert "no champion yet" in results["champion"].reason
 
@@ -40,6 +40,7 @@ def test_gates_that_are_not_asked_are_not_reported():
         ("min_gain", {"gain": 0.0099}),
         ("max_forgetting", {"forgetting": 0.021}),
         ("max_ece", {"ece_calibrated": 0.11}),
+        ("min_sensitivity", {"sensitivity": 0.849}),
     ],
 )
 def test_each_gate_fails_alone_and_says_what_it_found_and_asked(gate, metrics):
@@ -51,7 +52,13 @@ def test_each_gate_fails_alone_and_says_what_it_found_and_asked(gate, metrics):
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "0.5", True])
 @pytest.mark.parametrize(
-    ("gate", "key"), [("min_gain", "gain"), ("max_forgetting", "forgetting"), ("max_ece", "ece_calibrated")]
+    ("gate", "key"),
+    [
+        ("min_gain", "gain"),
+        ("max_forgetting", "forgetting"),
+        ("max_ece", "ece_calibrated"),
+        ("min_sensitivity", "sensitivity"),
+    ],
 )
 def test_what_was_not_measured_fails(gate, key, value):
     result = ask(**{key: value})[gate]
@@ -64,7 +71,7 @@ def test_a_missing_verdict_fails():
 
 
 def test_limits_themselves_pass():
-    assert all(gate.passed for gate in ask(gain=0.01, forgetting=0.02, ece_calibrated=0.1).values())
+    assert all(gate.passed for gate in ask(gain=0.01, forgetting=0.02, ece_calibrated=0.1, sensitivity=0.85).values())
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200), st.floats(0, 0.5))

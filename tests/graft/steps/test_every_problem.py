@@ -309,5 +309,94 @@ def test_a_new_problem_is_one_class_and_one_line(go, monkeypatch):
     assert float(said.facts["answer"].split(",")[0]) + 1 >= 0
 
 
+def scans(count, first=0):
+    """Return pictures, one in four ill and a little brighter, of patients who have two each."""
+    rng = np.random.default_rng(first)
+    cells, ill = [], np.arange(count) // 2 % 4 == 0
+    for one in ill:
+        stream = io.BytesIO()
+        Image.fromarray((rng.integers(0, 120, (16, 16)) + 70 * one).astype(np.uint8)).save(stream, "PNG")
+        cells.append({"bytes": stream.getvalue(), "path": None})
+    names = np.where(ill, "ill", "well")
+    patients = [f"{first}-{row // 2}" for row in range(count)]
+    return pa.table({"image": cells, "label": names, "patient": patients, "kind": pa.array(np.arange(count) % 3)})
+
+
+def test_a_finding_with_a_threshold_and_patients(go):
+    source = {
+        "problem": "image-classification", "data": {"path": "kinds.parquet", "columns": {"label": "kind"}},
+        "backbone": {"config": RESNET}, "pretraining": {"epochs": 1, "image_size": 16},
+    }  # fmt: skip
+    target = {
+        "problem": "image-classification",
+        "data": {"path": "scans.parquet", "columns": {"label": "label"}, "group": "patient", "labels_per_class": 6},
+        "study": {**STUDY, "metric": "balanced_accuracy"},
+        "evaluation": {"robustness_rows": 0, "positive": "ill", "min_sensitivity": 0.9},
+        "gates": {**OPEN, "min_sensitivity": 0.0},
+    }
+    found = go(source, target, {"kinds.parquet": scans(36), "scans.parquet": scans(64, 1)})
+    assert found["metric"] == json.loads(Path("runs/t/study.json").read_text())["metric"] == "balanced_accuracy"
+    assert found["further"] == ["accuracy", "macro_f1", "auroc"]
+    assert found["validation_sensitivity"] >= 0.9
+    assert found["sensitivity_low"] <= found["sensitivity"] <= found["sensitivity_high"]
+    report = Path("reports/t/report.html").read_text()
+    assert "Operating point" in report
+    assert "balanced accuracy" in report
+    Path("scan.png").write_bytes(scans(1, 2)["image"][0].as_py()["bytes"])
+    (said,) = predict("t", ["scan.png"])
+    assert said.threshold == found["threshold"]
+    assert said.positive == (said.probabilities["ill"] >= said.threshold) == (said.label == "ill")
+    assert said.note.startswith("positive: ill" if said.positive else "negative: ill")
+    assert "min_sensitivity" in Path(".graft/decisions/t.json").read_text()
+    assert open_registry().verify("t")
+
+
+def marked(count, first=0):
+    """Return pictures with a bright upper half, a bright left half, both or neither, and the names of what is there."""
+    rng = np.random.default_rng(first)
+    cells, sets = [], []
+    for number in range(count):
+        upper, left = number % 2 == 1, number // 2 % 2 == 1
+        pixels = rng.integers(0, 90, (16, 16))
+        pixels[:8] += 80 * upper
+        pixels[:, :8] += 80 * left
+        stream = io.BytesIO()
+        Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
+        cells.append({"bytes": stream.getvalue(), "path": None})
+        sets.append([name for name, there in (("upper", upper), ("left", left)) if there])
+    return pa.table({"image": cells, "labels": pa.array(sets), "kind": [str(number % 4) for number in range(count)]})
+
+
+def test_multi_label_image_classification_from_one_label(go):
+    source = {
+        "problem": "image-classification", "data": {"path": "kinds.parquet", "columns": {"label": "kind"}},
+        "backbone": {"config": RESNET}, "pretraining": {"epochs": 1, "image_size": 16},
+    }  # fmt: skip
+    target = {
+        "problem": "multi-label-image-classification",
+        "data": {"path": "marked.parquet", "labels": 12},
+        "evaluation": {"robustness_rows": 4},
+    }
+    found = go(source, target, {"kinds.parquet": marked(32), "marked.parquet": marked(32, 1)})
+    further = ["macro_f1", "micro_f1", "exact_match", "auroc of left", "auroc of upper"]
+    assert (found["metric"], found["further"]) == ("auroc", further)
+    assert found["transfer"] == pytest.approx((found["auroc of left"] + found["auroc of upper"]) / 2)
+    assert (found["train_rows"], found["test_rows"], found["ece"]) == (12, 20, None)
+    rows = pq.read_table("reports/t/predictions.parquet").to_pylist()
+    assert {*rows[0]} == {"hash", "answer", "label_accuracy_transfer", "label_accuracy_scratch"}
+    report = Path("reports/t/report.html").read_text()
+    assert "Worst answers" in report
+    assert "AUROC of left" in report
+    Path("one.png").write_bytes(marked(4, 2)["image"][3].as_py()["bytes"])
+    (said,) = predict("t", ["one.png"])
+    assert {*said.facts["probabilities"]} == {"left", "upper"}
+    assert all(
+        (f"{name} " in said.facts["answer"]) == (share >= 0.5) for name, share in said.facts["probabilities"].items()
+    )
+    config = json.loads(Path("packages/t/config.json").read_text())
+    assert (config["problem_type"], config["id2label"]) == ("multi_label_classification", {"0": "left", "1": "upper"})
+    assert open_registry().verify("t")
+
+
 def test_the_way_has_every_step():
     assert {step.split()[0] for step in WAY} == set(STEPS)

@@ -135,4 +135,6 @@ def test_accuracy_and_macro_f1_are_measured():
     assert AUDIO.measure(logits, np.array([0, 1, 1, 0])) == {
         "accuracy": 0.75,
         "macro_f1": pytest.approx((0.8 + 2 / 3) / 2),
+        "balanced_accuracy": 0.75,
+        "auroc": 0.5,
     }

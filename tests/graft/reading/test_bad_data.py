@@ -71,7 +71,7 @@ def test_a_repeated_column_name(csv, texts):
 def test_a_file_that_is_not_utf8_is_named_with_line_and_byte(tmp_path, texts):
     (tmp_path / "rows.csv").write_bytes("text,label\na b,x\ncafé au lait,y\n".encode("latin-1"))
     message = problems(texts, tmp_path / "rows.csv")
-    assert "rows.csv, line 3, offset 23: byte 0xe9 is not UTF-8" in message
+    assert "rows.csv, line 3, offset 20: byte 0xe9 is not UTF-8" in message
 
 
 def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path, texts):

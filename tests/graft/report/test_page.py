@@ -156,7 +156,7 @@ def test_samples_before_and_after_are_shown_where_there_are_some(make_evidence: 
     shown = replace(plain, samples=[Sample(f"To be {HOSTILE}", " or not", "a film", "")])
     read = Elements(render_page(shown, figures))
     assert ("section", {"id": "samples"}) in read.tags
-    for words in (f"To be {HOSTILE} …", " or not", "a film", "(the end)"):
+    for words in (f"To be {HOSTILE} …", "or not", "a film", "(the end)"):
         assert words in read.text
 
 

@@ -90,10 +90,11 @@ def measure_corruptions(
 
 
 def measure_shift(probes: Probes, name: str, table: pa.Table) -> Robustness:
-    """Return the metric of every arm on a shift set."""
+    """Return the metric of every arm on a shift set; None where it has no value there: see `measure_groups`."""
     scores = _predict(probes, probes.problem.encode(table, probes.processor))
-    keys = contrast(f"shift_{name}", scores, probes.draws) | {f"shift_{name}_rows": table.num_rows}
-    return Robustness(make_points("shift", name, None, scores, probes.draws), keys)
+    there = scores if scores["transfer"].defined else None
+    keys = contrast(f"shift_{name}", there, probes.draws) | {f"shift_{name}_rows": table.num_rows}
+    return Robustness(make_points("shift", name, None, there or {}, probes.draws), keys)
 
 
 def measure_groups(arms: Mapping[str, Arm], groups: Sequence[str] | None, draws: Draws) -> Robustness:

@@ -43,7 +43,7 @@ def render_page(evidence: Evidence, figures: Mapping[str, str] | None = None) ->
         prices=price(metrics, evidence.trials),
         trials=[trial for trial in evidence.trials if trial["role"] not in SHARED],
         corruptions=sorted({one.name for one in evidence.robustness if one.kind == "corruption" and one.severity}),
-        conditions=list_conditions(metrics, evidence.robustness),
+        conditions=list_conditions(metrics),
         depths=scores_table(study),
         scores_said=scores_sentence(study),
         ahead=_ahead(evidence),

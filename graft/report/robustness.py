@@ -71,13 +71,15 @@ def corruptions_figure(points: Sequence[Point], metric: str = "accuracy") -> Fig
     return figure
 
 
-def list_conditions(metrics: Mapping[str, Any], points: Sequence[Point]) -> list[Condition]:
+def list_conditions(metrics: Mapping[str, Any]) -> list[Condition]:
     """Return what was measured beside the test set itself, in the order of the table."""
     found = []
     if metrics["robustness"] is not None:
         found.append(Condition("robustness", "corrupted, mean of all", metrics["robustness_rows"]))
-    shifts = dict.fromkeys(point.name for point in points if point.kind == "shift")
-    found += [Condition(f"shift_{name}", f"shift set {name}", metrics[f"shift_{name}_rows"]) for name in shifts]
+    for key in metrics:
+        if key.startswith("shift_") and key.endswith("_rows"):
+            prefix = key.removesuffix("_rows")
+            found.append(Condition(prefix, f"shift set {prefix.removeprefix('shift_')}", metrics[key]))
     if metrics["worst_group"] is not None:
         keys = {"transfer": "worst_group", "scratch": "worst_group_scratch", "source": "worst_group_source"}
         names = {arm: f"{metrics[f'{key}_name']}, {metrics[f'{key}_rows']} rows" for arm, key in keys.items()}

@@ -1,10 +1,12 @@
 """Robustness of models so simple that what corruptions do to them is known."""
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import torch
 from PIL import Image
@@ -168,6 +170,21 @@ def test_without_groups_large_enough_there_is_no_worst_one(groups, counted):
     assert found.metrics.pop("groups") == counted
     assert set(found.metrics.values()) == {None}
     assert not found.points
+
+
+def test_where_all_rows_are_of_one_class_there_is_no_area_under_a_curve(probes, table):
+    labels = np.array([0, 1] * 10 + [1] * 12)
+    groups = ["both"] * 20 + ["ill alone"] * 12
+    problem, rng = PROBLEM.graded_by("auroc"), np.random.default_rng(0)
+    answers = [rng.normal(0, 1, (32, 2)).astype(np.float32) for _ in range(2)]
+    one = Arm(answers, labels, grade_all(problem, answers, labels))
+    found = measure_groups({"transfer": one, "scratch": one, "source": one}, groups, DRAWS)
+    assert (found.metrics["worst_group_name"], found.metrics["groups"]) == ("both", 1)
+    assert {point.name for point in found.points} == {"both"}
+    alone = table.filter(pc.equal(table["label"], 1))
+    shifted = measure_shift(replace(probes, problem=problem), "ill", alone)
+    assert (shifted.metrics["shift_ill"], shifted.metrics["shift_ill_rows"]) == (None, alone.num_rows)
+    assert not shifted.points
 
 
 def test_a_source_that_is_the_winner_is_exactly_as_good():

@@ -3,6 +3,7 @@
 from graft.problems.audio_classification import AudioClassification
 from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
+from graft.problems.object_detection import ObjectDetection
 from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
 from graft.problems.semantic_segmentation import SemanticSegmentation
@@ -15,6 +16,7 @@ PROBLEMS: dict[str, Problem] = {
     for problem in (
         ImageClassification(),
         SemanticSegmentation(),
+        ObjectDetection(),
         TextClassification(),
         AudioClassification(),
         QuestionAnswering(),

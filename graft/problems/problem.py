@@ -155,6 +155,10 @@ class Problem(Protocol):
     pretrains_only: bool = False
     """Whether it makes sources and no targets: what it predicts is no answer that anybody wants."""
 
+    def named(self, labels: Sequence[str]) -> Problem:
+        """Return this problem with the names of its classes, where it has anything to say of them."""
+        return self
+
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
         """What its inputs may suffer, by name: see graft/corruptions."""

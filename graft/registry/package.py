@@ -90,7 +90,7 @@ def load(package: Package) -> Model:
     from graft.backbones import load as load_network
     from graft.backbones import load_processor
 
-    problem = find_problem(package)
+    problem = find_problem(package).named(package.facts["labels"])
     try:
         network, processor = load_network(package.folder, problem), load_processor(package.folder, problem)
     except CheckpointError as error:

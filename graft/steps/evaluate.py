@@ -114,6 +114,7 @@ def _open(name: str, catalog: Catalog) -> Inputs:
             [f"fingerprint now {dataset.fingerprint[:12]}, in the study {study['dataset'][:12]}"],
             f"Run `graft run {name}`: it adapts again and then evaluates.",
         )
+    problem = problem.named(study["labels"])
     source_problem = PROBLEMS[catalog.source(target.source).problem]
     shifts, found = _open_shifts(name, target, problem, dataset.labels), _read_json(checks / "check.json")
     return Inputs(name, target, source, run, study, found, dataset, shifts, problem, source_problem)

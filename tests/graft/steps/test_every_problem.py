@@ -18,6 +18,7 @@ from graft.problems.image_classification import ImageClassification
 from graft.registry import open_registry, predict
 from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
+from tests.boxes import FCOS, scene_table
 from tests.conftest import BERT, RESNET
 from tests.masks import SEGFORMER, disc_table
 from tests.networks import WAV2VEC2
@@ -114,6 +115,28 @@ def test_semantic_segmentation_from_a_classifier(go, network):
     (said,) = predict("t", ["disc.png"], draw=True)
     mask = Image.open(io.BytesIO(said.pictures["mask"]))
     assert (mask.size, {*np.unique(np.asarray(mask))} <= {0, 1}) == ((16, 16), True)
+    assert said.drawing is not None
+    assert open_registry().verify("t")
+
+
+def test_object_detection(go):
+    source = {
+        "problem": "object-detection", "data": {"path": "many.parquet"}, "backbone": {"config": FCOS},
+        "pretraining": {"epochs": 2, "image_size": 64, "batch_size": 8},
+    }  # fmt: skip
+    target = {
+        "problem": "object-detection",
+        "data": {"path": "few.parquet", "labels": 8},
+        "evaluation": {"robustness_rows": 2},
+    }
+    found = go(source, target, {"many.parquet": scene_table(24), "few.parquet": scene_table(20, 1)})
+    assert (found["metric"], found["further"]) == ("map", ["map_50", "ap_disc", "ap_square"])
+    assert (found["train_rows"], found["test_rows"]) == (8, 12)
+    assert json.loads(Path("runs/t/study.json").read_text())["labels"] == ["disc", "square"]
+    assert "data:image/png" in Path("reports/t/report.html").read_text()
+    Path("scene.png").write_bytes(scene_table(1, 2, width=80, height=60)["image"][0].as_py()["bytes"])
+    (said,) = predict("t", ["scene.png"], draw=True)
+    assert {*said.facts} == {"objects"}
     assert said.drawing is not None
     assert open_registry().verify("t")
 

@@ -2,9 +2,9 @@
 how near the point is to the middle of it.
 
 The backbone is any network that transformers or timm can cut into stages; the pyramid and the heads are torchvision's.
-It is a network of transformers like any other: a folder of safetensors and a configuration, `AutoModelForObjectDetection`
-builds it, and no code travels with it. To import this module makes the kind known to transformers, which
-`graft.backbones` does wherever it loads.
+It is a network of transformers like any other: a folder of safetensors and a configuration, of which
+`AutoModelForObjectDetection` builds it, and no code travels with it. To import this module makes the kind known to
+transformers, which `graft.backbones` does wherever it loads.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _precision(matched: Numbers, rows: npt.NDArray[np.int64], counts: Numbers, b
         precision = right / np.maximum(counted[:, hits], np.finfo(float).tiny)
         best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         total += (best * np.diff(_reached(right, boxes), axis=1, prepend=0)).sum(axis=1)
-    return total / (RECALLS * matched.shape[1])
+    return np.asarray(total / (RECALLS * matched.shape[1]))
 
 
 def _reached(right: Numbers, boxes: Numbers) -> Numbers:
@@ -152,7 +152,8 @@ def _reached(right: Numbers, boxes: Numbers) -> Numbers:
     import numpy as np
 
     recall = right / np.maximum(boxes, np.finfo(float).tiny)[:, None]
-    return np.searchsorted(np.linspace(0.0, 1.0, RECALLS), recall.ravel(), side="right").reshape(recall.shape)
+    reached = np.searchsorted(np.linspace(0.0, 1.0, RECALLS), recall.ravel(), side="right")
+    return np.asarray(reached.reshape(recall.shape), dtype=np.float64)
 
 
 def grade(shown: Shown) -> Pooled:

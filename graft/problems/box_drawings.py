@@ -71,7 +71,9 @@ def _with_truth(found: np.ndarray, truth: Sequence[Sequence[float]], name: Name)
 
     boxes = np.asarray(truth, dtype=np.float64).reshape(-1, 6)
     right, taken = _judge(found, boxes)
-    there = [Shape(tuple(box[1:5]), THERE, 1) for box, got in zip(boxes, taken, strict=True) if got or box[5] != COUNTED]
+    there = [
+        Shape(tuple(box[1:5]), THERE, 1) for box, got in zip(boxes, taken, strict=True) if got or box[5] != COUNTED
+    ]
     missed = [Shape(tuple(box[1:5]), MISSED, 2, name(box[0])) for box, got in zip(boxes, taken, strict=True)
               if not got and box[5] == COUNTED]  # fmt: skip
     said = [Shape(tuple(line[2:]), WRONG if value == MISS else RIGHT, 2, f"{name(line[0])} {line[1]:.2f}")

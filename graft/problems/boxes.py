@@ -103,7 +103,9 @@ def settle_boxes(splits: Mapping[str, pa.Table], known: Sequence[str]) -> Settle
     from graft.reading.formats import shorten
 
     rows = {name: table.select(["image", "objects", "file", "row"]).to_pylist() for name, table in splits.items()}
-    names = tuple(known) or _sorted({one["category"] for each in rows.values() for row in each for one in row["objects"]})
+    names = tuple(known) or _sorted(
+        {one["category"] for each in rows.values() for row in each for one in row["objects"]}
+    )
     indices, faults, settled = {name: index for index, name in enumerate(names)}, [], {}
     for split, table in splits.items():
         for row in rows[split]:

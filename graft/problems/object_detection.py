@@ -28,7 +28,7 @@ SHOWN = 0.4
 """Score from which on a detection is told and drawn; the metric counts the weaker ones too."""
 WIDEST = 256  # channels of the pyramid that is put on a backbone, as published
 NOTHING, SIZE = -1.0, -2.0
-"""In place of a class: a line of a row's boxes that holds none, and one that holds the width and height of its image."""
+"""In place of a class, in a row's lines: one that holds no box, and one that holds the image's width and height."""
 SLACK = 0.02  # of score, and of intersection over union, in which another machine may answer otherwise
 SURE = 0.1  # score below which detections come and go between machines
 

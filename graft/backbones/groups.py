@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graft.backbones.blocks import Trunk, find_trunk
 from graft.backbones.body import find_body
+from graft.backbones.unfolding import find_backbone, unfold, unfolds
 from graft.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
         groups: tuple[LayerGroup, ...] = own()
         return groups
     base, prefix = find_body(model)
-    trunk = find_trunk(base)
+    trunk = find_backbone(base) if unfolds(model) else find_trunk(base)
     if trunk is None:
         raise CatalogError(
             f"{type(model).__name__}: no ordered blocks were found to cut into layer groups",
@@ -86,6 +87,7 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
         )
     sizes = {name: weight.numel() for name, weight in model.named_parameters()}  # once: a walk takes milliseconds
     places = _places(model, prefix, trunk, sizes)
+    places = unfold(model, places) if unfolds(model) else places
     return tuple(LayerGroup(name, tuple(paths), *_weigh(sizes, paths)) for name, paths in places)
 
 

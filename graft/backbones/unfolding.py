@@ -51,7 +51,7 @@ def _layers(model: Any, paths: Iterable[str]) -> Iterator[list[str]]:
     for path in paths:
         module = model.get_submodule(path) if _is_module(model, path) else None
         layers = getattr(module, "layers", None)
-        if layers is None or path == BOXES:
+        if module is None or layers is None or path == BOXES:
             waiting.append(path)
             continue
         around = [f"{path}.{name}" for name, _ in module.named_children() if name != "layers"]

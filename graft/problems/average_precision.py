@@ -55,7 +55,12 @@ def show(found: Numbers, truth: Numbers) -> Numbers:
 
 
 def match(found: Numbers, truth: Numbers) -> Numbers:
-    """Return which of the detections of a class, (detections, 4) and best first, are right (detections, overlaps).
+    """Return which of the detections of a class, (detections, 4) and best first, are right: see `assign`."""
+    return assign(found, truth)[0]
+
+
+def assign(found: Numbers, truth: Numbers) -> tuple[Numbers, npt.NDArray[np.int64]]:
+    """Return whether each detection of a class is right, and the place of its box or -1, both (detections, overlaps).
 
     Each takes the box that it overlaps most among those that nobody before it took; what overlaps none that counts
     enough may overlap one that does not, and is then ignored.
@@ -63,8 +68,9 @@ def match(found: Numbers, truth: Numbers) -> Numbers:
     import numpy as np
 
     least, result = np.minimum(OVERLAPS, 1 - 1e-10), np.full((len(found), len(OVERLAPS)), MISS)
+    places = np.full(result.shape, -1)
     if not len(truth):
-        return result
+        return result, places
     shares = overlap(found, truth[:, 1:5], truth[:, 5] == CROWD)
     counts = truth[:, 5] == COUNTED
     free = np.ones((len(OVERLAPS), len(truth)), dtype=bool)
@@ -74,10 +80,10 @@ def match(found: Numbers, truth: Numbers) -> Numbers:
             fit = np.where(enough & among, shares[place], -1.0)
             best = fit.shape[1] - 1 - fit[:, ::-1].argmax(axis=1)  # of equal ones the last, as pycocotools
             taken = np.flatnonzero((fit.max(axis=1) > 0) & (result[place] == MISS))
-            result[place, taken] = value
+            result[place, taken], places[place, taken] = value, best[taken]
             if value == HIT:
                 free[taken, best[taken]] = False
-    return result
+    return result, places
 
 
 def overlap(found: Numbers, truth: Numbers, crowd: npt.NDArray[np.bool_]) -> Numbers:

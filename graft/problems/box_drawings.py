@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graft.problems.average_precision import COUNTED, HIT, MISS, OVERLAPS, match
+from graft.problems.average_precision import COUNTED, HIT, MISS, OVERLAPS, assign
 from graft.problems.overlays import COLOURS
 
 if TYPE_CHECKING:
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 RIGHT, WRONG, MISSED, THERE = "#009e73", "#d55e00", "#f0e442", "#ffffff"
 """Of a detection that is right at an overlap of 0.5, one that is not, a true box that was not found, and one that was;
 told apart by the colour-blind too (Okabe and Ito 2008)."""
-SIDE = 400
+LIGHT = {MISSED, THERE, "#e69f00", "#56b4e9", "#f0e442"}
+"""Colours on which letters are black."""
+SIDE = 480
 """Pixels of the longer side at the least, so that labels can be read."""
-TEXT = 12  # pixels of a label's height
-HEARD_OF = OVERLAPS.index(0.5)
+LINE, TEXT = 400, 34  # shares of the longer side: a line's width and a label's height, the same however one shrinks it
+AT = OVERLAPS.index(0.5)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Shape:
     box: tuple[float, float, float, float]
     colour: str
     width: int
+    """Lines, of which one is `LINE` of the image."""
     label: str = ""
 
 
@@ -52,11 +55,12 @@ def draw_boxes(image: Image, found: np.ndarray, truth: Sequence[Sequence[float]]
     shapes = [*_without_truth(found, name)] if truth is None else [*_with_truth(found, truth, name)]
     pencil = ImageDraw.Draw(canvas)
     placed = [Shape(_pixels(shape.box, size), shape.colour, shape.width, shape.label) for shape in shapes]
+    line = max(1, round(max(size) / LINE))
     for shape in placed:
-        pencil.rectangle(shape.box, outline=shape.colour, width=shape.width)
+        pencil.rectangle(shape.box, outline=shape.colour, width=shape.width * line)
     for shape in placed:  # over all boxes, so that none crosses a word
         if shape.label:
-            _write(pencil, shape, size)
+            _write(pencil, shape, size, max(8, round(max(size) / TEXT)))
     return canvas
 
 
@@ -88,12 +92,9 @@ def _judge(found: np.ndarray, truth: np.ndarray) -> tuple[npt.NDArray[np.float64
     right, taken = np.full(len(found), MISS), np.zeros(len(truth), dtype=bool)
     for kind in np.unique(found[:, 0]):
         mine, its = np.flatnonzero(found[:, 0] == kind), np.flatnonzero(truth[:, 0] == kind)
-        right[mine] = match(found[mine, 2:], truth[its])[:, HEARD_OF]
-        hits = mine[right[mine] == HIT]
-        for place in its:  # found where the hits alone, with one box less, are one hit fewer
-            others = its[its != place]
-            left = match(found[hits, 2:], truth[others])[:, HEARD_OF] if len(hits) else np.zeros(0)
-            taken[place] = (left == HIT).sum() < len(hits)
+        values, places = assign(found[mine, 2:], truth[its])
+        right[mine] = values[:, AT]
+        taken[its[places[values[:, AT] == HIT, AT]]] = True
     return right, taken
 
 
@@ -103,15 +104,14 @@ def _pixels(box: tuple[float, ...], size: tuple[int, int]) -> tuple[float, float
     return (left * (width - 1), top * (height - 1), max(right, left) * (width - 1), max(bottom, top) * (height - 1))
 
 
-def _write(pencil: ImageDraw, shape: Shape, size: tuple[int, int]) -> None:
+def _write(pencil: ImageDraw, shape: Shape, size: tuple[int, int], height: int) -> None:
     """Write a label above its box, or inside where there is no room above."""
     from PIL import ImageFont
 
-    font = ImageFont.load_default(TEXT)
+    font = ImageFont.load_default(height)
     _, _, wide, _ = pencil.textbbox((0, 0), shape.label, font=font)
-    high = TEXT + 3
+    high = round(1.25 * height)
     left = min(max(shape.box[0], 0), max(size[0] - wide - 4, 0))
     top = shape.box[1] - high if shape.box[1] >= high else shape.box[1]
     pencil.rectangle((left, top, left + wide + 4, top + high), fill=shape.colour)
-    dark = shape.colour in (MISSED, THERE, "#e69f00", "#56b4e9")
-    pencil.text((left + 2, top + 1), shape.label, fill="#000000" if dark else "#ffffff", font=font)
+    pencil.text((left + 2, top), shape.label, fill="#000000" if shape.colour in LIGHT else "#ffffff", font=font)

@@ -22,7 +22,10 @@ def images(count, seed, crowds=False):
         kinds = rng.choice([COUNTED, COUNTED, CROWD] if crowds else [COUNTED], boxes)
         truth = np.column_stack([rng.integers(0, 3, boxes), corner, corner + size, kinds])
         found = [
-            [row[0] if rng.random() < 0.85 else rng.integers(0, 3), 0.3 + 0.7 * rng.random(), *(row[1:5] + rng.normal(0, 0.012, 4))]
+            [
+                row[0] if rng.random() < 0.85 else rng.integers(0, 3), 0.3 + 0.7 * rng.random(),
+                *(row[1:5] + rng.normal(0, 0.012, 4)),
+            ]
             for row in truth for _ in range(rng.integers(0, 3))
         ]  # fmt: skip
         corner = rng.random((rng.integers(0, 6), 2)) * 0.7

@@ -39,6 +39,8 @@ PLACES: tuple[tuple[str, Callable[[Any], bool], Place], ...] = (
     # DeBERTa's table of relative positions and its norm, likewise
     ("*encoder.rel_embeddings", _always, "stem"),
     ("*encoder.LayerNorm", _always, "stem"),
+    # YOLOS brings its positions to the size of the image in a module that is registered after the blocks
+    ("*encoder.interpolation", _always, "stem"),
     # the two wide layers of VGG are pretrained, and most of its weights: a block below the classifier
     ("*pre_logits", _always, "block"),
     # Inception's second classifier, registered among the blocks

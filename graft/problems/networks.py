@@ -167,6 +167,10 @@ def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
             f"'{kind}' has no head for boxes of its own that is known here; object-detection needs one of"
             f" {', '.join(sorted(DETECTORS))}: a graft-fcos with `backbone_config: {{model_type: {kind}, ...}}` is one"
         )
+    if auto_model == "AutoModelForImageClassification" and kind in DETECTORS:
+        return (
+            f"'{kind}' finds objects and has no head that tells images apart; take its backbone alone, such as a resnet"
+        )
     return None
 
 

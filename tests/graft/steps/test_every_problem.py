@@ -119,17 +119,20 @@ def test_semantic_segmentation_from_a_classifier(go, network):
     assert open_registry().verify("t")
 
 
-def test_object_detection(go):
+def test_object_detection_from_a_classifier(go):
+    scenes = scene_table(24)
+    first = [objects[0]["category"] for objects in scenes["objects"].to_pylist()]
+    shapes = scenes.drop_columns(["objects"]).append_column("label", pa.array(first))
     source = {
-        "problem": "object-detection", "data": {"path": "many.parquet"}, "backbone": {"config": FCOS},
-        "pretraining": {"epochs": 2, "image_size": 64, "batch_size": 8},
+        "problem": "image-classification", "data": {"path": "shapes.parquet"},
+        "backbone": {"config": FCOS["backbone_config"]}, "pretraining": {"epochs": 1, "image_size": 48},
     }  # fmt: skip
     target = {
         "problem": "object-detection",
         "data": {"path": "few.parquet", "labels": 8},
         "evaluation": {"robustness_rows": 2},
     }
-    found = go(source, target, {"many.parquet": scene_table(24), "few.parquet": scene_table(20, 1)})
+    found = go(source, target, {"shapes.parquet": shapes, "few.parquet": scene_table(20, 1)})
     assert (found["metric"], found["further"]) == ("map", ["map_50", "ap_disc", "ap_square"])
     assert (found["train_rows"], found["test_rows"]) == (8, 12)
     assert json.loads(Path("runs/t/study.json").read_text())["labels"] == ["disc", "square"]

@@ -51,6 +51,8 @@ class Checks(Section):
     """Warning for images whose longer side has more pixels."""
     max_void_share: float = Field(0.5, ge=0, le=1)
     """Warning for masks with more than this share of pixels that nobody labelled."""
+    min_box_side: float = Field(2.0, ge=0)
+    """Warning for images with a box of which a side has fewer pixels."""
     min_characters: int = Field(1, ge=0)
     """Error for texts with fewer characters (after stripping white space)."""
     max_characters: int = Field(100_000, ge=1)

@@ -51,14 +51,24 @@ def predict(
         rows = [(each.input, str(each.label), f"{each.probability:.3f}", each.note) for each in predictions]
         print_table(("input", "label", "probability", ""), rows, right=("probability",))
         return
-    found = [{**(each.facts or {}), **names} for each, names in zip(predictions, named, strict=True)]
     # what is a mapping is for machines, and has no cell
-    names = [*dict.fromkeys(name for facts in found for name, one in facts.items() if not isinstance(one, Mapping))]
-    answers = [
-        (each.input, *(_cell(facts.get(name)) for name in names), each.note)
-        for each, facts in zip(predictions, found, strict=True)
-    ]
+    found = [(each, line) for each, names in zip(predictions, named, strict=True)
+             for line in _lines({**(each.facts or {}), **names})]  # fmt: skip
+    names = [*dict.fromkeys(name for _, line in found for name, one in line.items() if not isinstance(one, Mapping))]
+    answers = [(each.input, *(_cell(line.get(name)) for name in names), each.note) for each, line in found]
     print_table(("input", *names, ""), answers)
+
+
+def _lines(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return facts as lines of a table: one, or one for each of the things that were found, if there are any."""
+    things = [one for value in facts.values() if _is_things(value) for one in value]
+    rest = {name: value for name, value in facts.items() if not _is_things(value)}
+    none = {name: "none" for name, value in facts.items() if _is_things(value)}
+    return [{**thing, **rest} for thing in things] or [none | rest]
+
+
+def _is_things(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
 
 
 def _answers(one: Prediction, out: Path) -> Mapping[str, tuple[Path, bytes]]:

@@ -106,6 +106,22 @@ STARTERS: dict[str, Starter] = {
         },
         {"image_size": 96, "epochs": 60, "learning_rate": 1e-3, "batch_size": 8, "patience": 15},
     ),
+    "fcos": Starter(
+        "image",
+        {
+            "model_type": "graft-fcos",
+            "pyramid_channels": 32,
+            "backbone_config": {
+                "model_type": "resnet",
+                "embedding_size": 16,
+                "hidden_sizes": [16, 32, 64],
+                "depths": [1, 1, 1],
+                "layer_type": "basic",
+                "out_features": ["stage1", "stage2", "stage3"],
+            },
+        },
+        {"image_size": 192, "epochs": 20, "learning_rate": 2e-3, "batch_size": 8, "patience": 10},
+    ),
     "bert": Starter(
         "text",
         {

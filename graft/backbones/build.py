@@ -62,6 +62,7 @@ def build(problem: Problem, config: Mapping[str, Any], labels: tuple[str, ...], 
     if misfit := find_misfit(problem.auto_model, config):
         raise CatalogError(f"backbone.config: {misfit}")
     kind = options.pop("model_type")
+    _make_known()
     _require_known(config)
     try:
         return construct(problem, transformers.AutoConfig.for_model(kind, **options), labels, seed)
@@ -271,8 +272,9 @@ def _steady(config: Any) -> None:
 
 
 def _make_known() -> None:
-    """Let transformers know the networks that are Graft's own: see `all_boundaries`."""
-    import graft.backbones.all_boundaries  # noqa: F401
+    """Let transformers know the networks that are Graft's own: see `all_boundaries` and `fcos`."""
+    import graft.backbones.all_boundaries
+    import graft.backbones.fcos  # noqa: F401
 
 
 def _read_config(folder: Path, options: Mapping[str, Any]) -> Any:

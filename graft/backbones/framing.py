@@ -92,7 +92,8 @@ def _staged(folder: Path, config: Any) -> Any:
         raise CheckpointError(f"{folder}: {misfit}")
     if config.model_type == WRAPPED:
         channels = (config.model_args or {}).get("in_chans", 3)
-        return transformers.AutoConfig.for_model("timm_backbone", backbone=config.architecture, num_channels=channels)
+        options = {"num_channels": channels, "out_indices": [*range(-STAGES, 0)]}  # by itself it gives the last alone
+        return transformers.AutoConfig.for_model("timm_backbone", backbone=config.architecture, **options)
     staged = copy.deepcopy(config)
     count = len(staged.stage_names) - 1  # the first is the stem
     few = min(count, STAGES + 1)

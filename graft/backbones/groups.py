@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graft.backbones.blocks import Trunk, find_trunk
 from graft.backbones.body import find_body
+from graft.backbones.unfolding import find_backbone, unfold, unfolds
 from graft.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ PLACES: tuple[tuple[str, Callable[[Any], bool], Place], ...] = (
     # DeBERTa's table of relative positions and its norm, likewise
     ("*encoder.rel_embeddings", _always, "stem"),
     ("*encoder.LayerNorm", _always, "stem"),
+    # YOLOS brings its positions to the size of the image in a module that is registered after the blocks
+    ("*encoder.interpolation", _always, "stem"),
     # the two wide layers of VGG are pretrained, and most of its weights: a block below the classifier
     ("*pre_logits", _always, "block"),
     # Inception's second classifier, registered among the blocks
@@ -78,7 +81,7 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
         groups: tuple[LayerGroup, ...] = own()
         return groups
     base, prefix = find_body(model)
-    trunk = find_trunk(base)
+    trunk = find_backbone(base) if unfolds(model) else find_trunk(base)
     if trunk is None:
         raise CatalogError(
             f"{type(model).__name__}: no ordered blocks were found to cut into layer groups",
@@ -86,6 +89,7 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
         )
     sizes = {name: weight.numel() for name, weight in model.named_parameters()}  # once: a walk takes milliseconds
     places = _places(model, prefix, trunk, sizes)
+    places = unfold(model, places) if unfolds(model) else places
     return tuple(LayerGroup(name, tuple(paths), *_weigh(sizes, paths)) for name, paths in places)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from graft.checks import images, sounds
+from graft.checks.boxes import describe_objects
 from graft.checks.label_sets import describe_sets
 from graft.checks.masks import describe_mask
 from graft.checks.texts import describe_texts
@@ -73,7 +74,7 @@ CONTENT: dict[Modality, Callable[[pa.Table, Path | None], Any]] = {
 }
 """The features of each kind of input."""
 
-BESIDE: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"mask": describe_mask}
+BESIDE: dict[str, Callable[[Any], dict[str, Any]]] = {"mask": describe_mask, "objects": describe_objects}
 """The features of other columns than the input's, which have no fault that the reader would not have refused."""
 
 

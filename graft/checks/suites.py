@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from graft.catalog import Checks
+from graft.checks.boxes import box_rules
 from graft.checks.images import image_rules
 from graft.checks.label_sets import set_rules
 from graft.checks.masks import mask_rules
@@ -13,7 +14,12 @@ from graft.checks.transcripts import transcript_rules
 from graft.problems.problem import Modality
 
 CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
-    "image": lambda checks: [*image_rules(checks), *mask_rules(checks), *set_rules(checks)],
+    "image": lambda checks: [
+        *image_rules(checks),
+        *mask_rules(checks),
+        *box_rules(checks),
+        *set_rules(checks),
+    ],
     "text": text_rules,
     "audio": lambda checks: [*clip_rules(checks), *transcript_rules(checks)],
 }

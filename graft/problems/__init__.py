@@ -10,6 +10,7 @@ from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_image_modelling import MaskedImageModelling
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.multi_label_image_classification import MultiLabelImageClassification
+from graft.problems.object_detection import ObjectDetection
 from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
 from graft.problems.semantic_segmentation import SemanticSegmentation
@@ -26,6 +27,7 @@ PROBLEMS: dict[str, Problem] = {
         ImageClassification(),
         MultiLabelImageClassification(),
         SemanticSegmentation(),
+        ObjectDetection(),
         TextClassification(),
         AudioClassification(),
         QuestionAnswering(),

@@ -76,12 +76,12 @@ def _indices(table: pa.Table, faults: list[str]) -> Iterator[set[int]]:
             faults.append(f"{_place(row)}: {error}")
             yield set()
             continue
-        size = _image_size(row["image"])
+        size = image_size(row["image"])
         if size is not None and size != mask.shape[::-1]:
             faults.append(f"{_place(row)}: the mask is {_size(mask.shape[::-1])} pixels, its image {_size(size)}")
 
 
-def _image_size(cell: Mapping[str, Any]) -> tuple[int, int] | None:
+def image_size(cell: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return width and height of an image as it is held upright, from its header; None where it has none.
 
     What is wrong with the image itself the checks say.

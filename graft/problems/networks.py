@@ -95,6 +95,8 @@ SEGMENTERS = frozenset(
     }
 )
 """Networks with a head for masks in transformers; any other image network may be the backbone of an UperNet."""
+DETECTORS = frozenset({"conditional_detr", "detr", "graft-fcos", "table-transformer", "yolos"})
+"""Networks with a head for boxes; most other image networks may be the backbone of an FCOS."""
 STAGED = frozenset(
     {
         "beit",
@@ -172,6 +174,15 @@ def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
         return (
             f"'{kind}' is a head over another network; contrastive-images pretrains that network: write its"
             " configuration, such as `model_type: resnet`"
+        )
+    if auto_model == "AutoModelForObjectDetection" and kind not in DETECTORS:
+        return (
+            f"'{kind}' has no head for boxes of its own that is known here; object-detection needs one of"
+            f" {', '.join(sorted(DETECTORS))}: a graft-fcos with `backbone_config: {{model_type: {kind}, ...}}` is one"
+        )
+    if auto_model == "AutoModelForImageClassification" and kind in DETECTORS:
+        return (
+            f"'{kind}' finds objects and has no head that tells images apart; take its backbone alone, such as a resnet"
         )
     return None
 

@@ -170,3 +170,26 @@ def _timm_steps(processor: Any) -> list[Any] | None:
         return None
     names = [type(step).__name__ for step in transforms]
     return list(transforms[: next(i for i, name in enumerate(names) if name in TO_NUMBERS)])
+
+
+def square(processor: Any) -> Any:
+    """Return an image processor that brings images to one square and neither crops nor pads: itself, if it is one.
+
+    Otherwise another with its mean, its deviation and its side, which for one that keeps the shape of an image is what
+    the shorter side becomes.
+    """
+    from transformers import ViTImageProcessorPil
+
+    if isinstance(processor, ViTImageProcessorPil) and {*processor.size} == {"height", "width"}:
+        return processor
+    factor, mean, spread = _scaling(processor)
+    if _timm_steps(processor) is not None:
+        side = int(processor.data_config["input_size"][-1])
+    else:
+        given = dict(processor.size)
+        side = int(given.get("height") or given.get("shortest_edge") or given["longest_edge"])
+    return ViTImageProcessorPil(
+        size={"height": side, "width": side}, image_mean=list(mean), image_std=list(spread or [1.0] * len(mean)),
+        do_normalize=spread is not None, do_rescale=factor is not None,
+        rescale_factor=factor if factor is not None else 1 / 255,
+    )  # fmt: skip

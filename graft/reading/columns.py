@@ -30,6 +30,7 @@ NAMES = {
         "paragraph",
     ),
     "mask": ("mask", "masks", "mask_path", "segmentation", "segmentation_mask", "annotation", "annotations"),
+    "objects": ("objects", "annotations", "bboxes", "boxes"),
     "transcript": ("transcript", "transcription", "text", "sentence", "normalized_text", "utterance", "words"),
     "labels": ("labels", "findings", "tags", "classes", "categories"),
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),

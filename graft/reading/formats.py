@@ -15,11 +15,14 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
+from graft.reading.annotations import is_coco, read_coco, read_voc
 from graft.reading.layout import PAIRED, Part, medium_of
 from graft.reading.media import FILES
+from graft.reading.nested import spell
 
 _SQUAD = re.compile(r'\s*\{\s*("version"\s*:\s*"[^"]*"\s*,\s*)?"data"\s*:\s*\[')
 """How a file in the form of SQuAD begins."""
+_COCO = re.compile(r'"annotations"\s*:\s*\[')
 LISTED = 20  # rows named of one problem; the rest are counted
 
 
@@ -57,16 +60,16 @@ def _from_table(part: Part, table: pa.Table, **facts: Any) -> Rows:
 
 def _load_parquet(part: Part, problems: list[str]) -> Rows:
     table = pa.parquet.ParquetFile(part.path).read()
-    return _from_table(part, table, class_names=_class_names(table.schema.metadata or {}))
+    features = _features(table.schema.metadata or {})
+    return _from_table(part, spell(table, features), class_names=_named_features(features))
 
 
-def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """Return label names from what `datasets` writes beside a schema."""
+def _features(metadata: dict[bytes, bytes]) -> dict[str, Any]:
+    """Return the features that `datasets` writes beside a schema, which name classes."""
     try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return dict(json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"])
     except (KeyError, TypeError, ValueError):
         return {}
-    return _named_features(features)
 
 
 def _named_features(features: dict[str, Any]) -> dict[str, list[str]]:
@@ -86,7 +89,7 @@ def _load_saved(part: Part, problems: list[str]) -> Rows:
         with pa.OSFile(str(part.path / entry["filename"])) as stream:
             tables.append(pa.ipc.open_stream(stream).read_all())
     table = pa.concat_tables(tables)
-    return _from_table(part, table, class_names=_named_features(features))
+    return _from_table(part, spell(table, features), class_names=_named_features(features))
 
 
 def _decode(path: Path, name: str, problems: list[str]) -> str | None:
@@ -145,6 +148,11 @@ def _load_json(part: Part, problems: list[str]) -> Rows | None:
     text = _decode(part.path, part.name, problems)
     if text is None:
         return None
+    if (coco := _coco(text)) is not None:
+        faults: list[str] = []
+        table, places = read_coco(coco, part.path, part.name, faults)
+        problems.extend(shorten(faults))
+        return Rows(part, table, [part.name] * len(places), places)
     records: list[dict[str, Any]] = []
     numbers: list[int] = []
     broken = []
@@ -166,6 +174,17 @@ def _load_json(part: Part, problems: list[str]) -> Rows | None:
             values = [value if value is None else json.dumps(value) for value in values]
         columns[column] = pa.array(values)
     return Rows(part, pa.table(columns), [part.name] * len(records), numbers, mixed=mixed)
+
+
+def _coco(text: str) -> dict[str, Any] | None:
+    """Return the document of a file in COCO's format, which is one object; None for any other."""
+    if not _COCO.search(text):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:  # lines of objects, or something broken that is told below
+        return None
+    return found if is_coco(found) else None
 
 
 def _records(text: str) -> Iterator[tuple[int, Any]]:
@@ -251,6 +270,14 @@ def _load_pairs(part: Part, problems: list[str]) -> Rows:
     return Rows(part, pa.table(columns), names, [0] * len(stems))
 
 
+def _load_voc(part: Part, problems: list[str]) -> Rows:
+    """Return `image` and `objects` of the annotation files of a Pascal VOC dataset, each of which is of one image."""
+    faults: list[str] = []
+    table, files = read_voc(part.path, faults)
+    problems.extend(shorten([f"{part.name}: {fault}" if part.name else fault for fault in faults]))
+    return Rows(part, table, [f"{file.parent.name}/{file.name}" for file in files], [0] * len(files))
+
+
 def _same_stems(prefix: str, root: Path, files: list[Path], kept: dict[str, Path]) -> list[str]:
     """Return the files that another one of the same name hides: `a.jpg` beside `a.png`."""
     hidden = [file.relative_to(root) for file in files if file not in kept.values()]
@@ -284,5 +311,6 @@ LOADERS = {
     "folders": _load_folders,
     "pairs": _load_pairs,
     "saved": _load_saved,
+    "voc": _load_voc,
     "text": _load_text,
 }

@@ -16,6 +16,7 @@ from graft.reading.reader import find_columns_of, load_parts, read
 ANSWERED = (
     "question-answering",
     "semantic-segmentation",
+    "object-detection",
     "speech-recognition",
     "multi-label-image-classification",
     "image-classification",

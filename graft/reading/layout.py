@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from graft.errors import DataError
+from graft.reading.annotations import LISTS, voc_files
 from graft.reading.media import FILES, Medium
 
-Kind = Literal["parquet", "csv", "json", "folders", "pairs", "saved", "text"]
+Kind = Literal["parquet", "csv", "json", "folders", "pairs", "saved", "text", "voc"]
 KINDS: dict[str, Kind] = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -36,7 +37,8 @@ NOT_ROWS = frozenset({"manifest.json", "dataset_info.json", "dataset_infos.json"
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 FORMATS = (
     "parquet, CSV, JSON lines, folders of images or audio by class, or without classes where there are no labels, "
-    "folders images/ and masks/, a saved `datasets` directory, or plain text (.txt)"
+    "folders images/ and masks/, COCO json with its images, Pascal VOC (Annotations/*.xml), a saved `datasets` "
+    "directory, or plain text (.txt)"
 )
 PAIRED = ("images", "masks")
 """Two folders of these names hold images and their masks, of the same names but for the suffix."""
@@ -68,8 +70,16 @@ def discover(path: Path) -> list[Part]:
             raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
         return [Part(path, kind, None, path.name)]
     # plain text comes last: beside rows or images it is a note, such as a licence or a list of classes
-    parts = _saved(path) or _files(path, KINDS) or _pairs(path) or _class_folders(path) or _flat(path)
-    parts = parts or _files(path, TEXTS)
+    parts = (
+        _saved(path)
+        or _coco(path)
+        or _voc(path)
+        or _files(path, KINDS)
+        or _pairs(path)
+        or _class_folders(path)
+        or _flat(path)
+        or _files(path, TEXTS)
+    )
     if not parts:
         found = sorted(entry.name for entry in path.iterdir())[:5]
         holds = f"it holds {', '.join(found)}" if found else "the folder is empty"
@@ -120,6 +130,31 @@ def _pairs(path: Path) -> list[Part]:
 
 def _is_paired(folder: Path) -> bool:
     return all((folder / name).is_dir() for name in PAIRED)
+
+
+def _coco(path: Path) -> list[Part]:
+    """Return COCO's files where they do not lie at the top: in annotations/, or beside the images of each split."""
+    folder = path / "annotations"
+    files = sorted(folder.glob("instances_*.json")) or sorted(folder.glob("*.json"))
+    found = [Part(file, "json", split_of(file.stem.removeprefix("instances_")), f"annotations/{file.name}")
+             for file in files]  # fmt: skip
+    for home in [path, *(entry for entry in _visible(path) if entry.is_dir())]:
+        if (file := home / "_annotations.coco.json").is_file():
+            found.append(Part(file, "json", split_of(home.name), file.relative_to(path).as_posix()))
+    return found
+
+
+def _voc(path: Path) -> list[Part]:
+    """Return the lists of ImageSets/Main that name splits, or the folders of annotations: the dataset or its splits."""
+    if (path / "Annotations").is_dir():
+        lists = sorted((path / LISTS).glob("*.txt"))
+        named = [Part(file, "voc", split, file.relative_to(path).as_posix())
+                 for file in lists if (split := split_of(file.stem))]  # fmt: skip
+        return named or [Part(path, "voc", None, "")]
+    splits = [entry for entry in _visible(path) if entry.is_dir() and split_of(entry.name) and voc_files(entry)]
+    if splits:
+        return [Part(entry, "voc", split_of(entry.name), entry.name) for entry in splits]
+    return [Part(path, "voc", None, "")] if voc_files(path) else []
 
 
 def _class_folders(path: Path) -> list[Part]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from graft.reading import Clip
 
 THUMBNAIL = 160  # pixels of the longer side at the most
-DRAWN = 240  # of one in which something is drawn
+DRAWN = 400  # of one in which something is drawn, so that words in it can be read
 SENTENCE = 400  # characters
 HEARD = 5.0  # seconds of a clip at the most: a page of twelve such stays below 2 MB
 LOUD = 0.7  # the peak of what is heard, of full scale: a quiet clip is to be understood, its level is written
@@ -44,7 +44,12 @@ def show_image(row: Mapping[str, Any]) -> dict[str, Any]:
 def show_answer(problem: Problem, row: Mapping[str, Any], answer: npt.NDArray[np.float32]) -> dict[str, Any]:
     """Return an input with what was answered drawn in, where the problem draws answers; else the input alone."""
     picture = problem.draw(row, answer)
-    return SHOWN[problem.modality](row) if picture is None else {"image": picture_uri(picture, DRAWN)}
+    if picture is None:
+        return SHOWN[problem.modality](row)
+    picture.thumbnail((DRAWN, DRAWN))
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG")
+    return {"image": _uri("image/png", _smaller(stream.getvalue()))}
 
 
 def picture_uri(image: Image, side: int) -> str:

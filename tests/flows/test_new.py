@@ -145,15 +145,25 @@ def test_a_network_that_masks_can_be_read_from_is_chosen_for_them():
         choose("resnet", problem)
 
 
+def test_a_network_that_finds_boxes_is_chosen_for_them():
+    written = choose(None, PROBLEMS["object-detection"])
+    assert written["backbone"]["config"]["model_type"] == "graft-fcos"
+    assert written["pretraining"]["image_size"] > 100  # at the default of 32 pixels there is little to find
+    with pytest.raises(BadInput, match="--backbone vit: 'vit' has no head for boxes"):
+        choose("vit", PROBLEMS["object-detection"])
+    with pytest.raises(BadInput, match="--backbone fcos: 'graft-fcos' finds objects"):
+        choose("fcos", PROBLEMS["image-classification"])
+
+
 @pytest.mark.parametrize("name", STARTERS)
 def test_a_starter_is_a_network_of_several_layer_groups(name):
     starter = STARTERS[name]
+    own = {"segformer": "semantic-segmentation", "fcos": "object-detection"}
+    wanted = own.get(name)
     problem = next(
         one
         for one in PROBLEMS.values()
-        if one.modality == starter.modality
-        and (starter.config["model_type"] == "segformer") == (one.name == "semantic-segmentation")
-        and ("label" in one.columns or one.name == "semantic-segmentation")
+        if one.modality == starter.modality and (one.name == wanted if wanted else "label" in one.columns)
     )
     # the vocabulary is the tokenizer's
     config = {**starter.config, **({"vocab_size": 4000} if starter.modality == "text" else {})}

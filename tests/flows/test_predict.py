@@ -43,3 +43,15 @@ def test_nothing_is_written_where_two_answers_would_share_a_file(answered):
     with pytest.raises(BadInput, match="one file for 2 inputs"):
         predict("t", ["a.png", "b.png"], None, answered / "out", answered / "one.png", as_json=True)
     assert not (answered / "out").exists()
+
+
+def test_each_thing_that_was_found_is_a_line(monkeypatch, capsys, tmp_path):
+    cell = {"label": "cell", "score": 0.75, "x": 3.0}
+    found = [Prediction("a.png", None, None, None, facts={"objects": [cell, {**cell, "score": 0.5}]}),
+             Prediction("b.png", None, None, None, facts={"objects": []})]  # fmt: skip
+    monkeypatch.setattr("graft.registry.predict", lambda *_, **__: found)
+    predict("t", ["a.png", "b.png"], None, tmp_path, None, as_json=False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if "png" in line]
+    assert lines == [["a.png", "cell", "0.750", "3.000"], ["a.png", "cell", "0.500", "3.000"], ["b.png", "none"]]
+    predict("t", ["a.png", "b.png"], None, tmp_path, None, as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["facts"]["objects"][0] == cell

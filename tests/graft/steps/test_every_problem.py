@@ -20,6 +20,7 @@ from graft.problems.sampling import Sampling
 from graft.registry import open_registry, predict
 from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
+from tests.boxes import FCOS, scene_table
 from tests.conftest import BERT, RESNET
 from tests.masks import SEGFORMER, disc_table
 from tests.networks import GPT2, TIMM, VIT_MAE, WAV2VEC2
@@ -116,6 +117,31 @@ def test_semantic_segmentation_from_a_classifier(go, network):
     (said,) = predict("t", ["disc.png"], draw=True)
     mask = Image.open(io.BytesIO(said.pictures["mask"]))
     assert (mask.size, {*np.unique(np.asarray(mask))} <= {0, 1}) == ((16, 16), True)
+    assert said.drawing is not None
+    assert open_registry().verify("t")
+
+
+def test_object_detection_from_a_classifier(go):
+    scenes = scene_table(24)
+    first = [objects[0]["category"] for objects in scenes["objects"].to_pylist()]
+    shapes = scenes.drop_columns(["objects"]).append_column("label", pa.array(first))
+    source = {
+        "problem": "image-classification", "data": {"path": "shapes.parquet"},
+        "backbone": {"config": FCOS["backbone_config"]}, "pretraining": {"epochs": 1, "image_size": 48},
+    }  # fmt: skip
+    target = {
+        "problem": "object-detection",
+        "data": {"path": "few.parquet", "labels": 8},
+        "evaluation": {"robustness_rows": 2},
+    }
+    found = go(source, target, {"shapes.parquet": shapes, "few.parquet": scene_table(20, 1)})
+    assert (found["metric"], found["further"]) == ("map", ["map_50", "ap_disc", "ap_square"])
+    assert (found["train_rows"], found["test_rows"]) == (8, 12)
+    assert json.loads(Path("runs/t/study.json").read_text())["labels"] == ["disc", "square"]
+    assert "data:image/png" in Path("reports/t/report.html").read_text()
+    Path("scene.png").write_bytes(scene_table(1, 2, width=80, height=60)["image"][0].as_py()["bytes"])
+    (said,) = predict("t", ["scene.png"], draw=True)
+    assert {*said.facts} == {"objects"}
     assert said.drawing is not None
     assert open_registry().verify("t")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from graft.backbones.unfolding import unfolds
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -19,8 +21,20 @@ def find_body(model: Any) -> tuple[nn.Module, str]:
 
 def bare_body(model: Any) -> nn.Module:
     """Return the body without what transformers and timm wrap around one of timm's that is cut into stages."""
-    body = find_body(model)[0]
-    return getattr(body, "_backbone", body)
+    return find_bare_body(model)[0]
+
+
+def find_bare_body(model: Any) -> tuple[nn.Module, str]:
+    """Return `bare_body`, and what the names of its weights begin with in the model.
+
+    Of a DETR it is the whole: what places the boxes lies beside the rest, and is carried over with it.
+    """
+    if unfolds(model):
+        return model, ""
+    body, path = find_body(model)
+    inner = getattr(body, "_backbone", None)
+    parts = [part for part in (path, "" if inner is None else "_backbone") if part]
+    return (body if inner is None else inner), "".join(f"{part}." for part in parts)
 
 
 def plain_name(name: str) -> str:

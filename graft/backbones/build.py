@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graft.backbones.body import bare_body, plain_name
+from graft.backbones.body import bare_body, find_bare_body, plain_name
 from graft.backbones.carrying import Carried
 from graft.backbones.framing import by_plain_name, fill, frame
 from graft.backbones.groups import layer_groups
@@ -225,9 +225,8 @@ def transplant(adapted: Any, source: Any) -> None:
 
     The head is the last layer group: a normalisation above the blocks is part of it, wherever the network keeps it.
     """
-    weights, base = by_plain_name(bare_body(adapted).state_dict()), source.base_model
+    weights, (base, prefix) = by_plain_name(bare_body(adapted).state_dict()), find_bare_body(source)
     head = layer_groups(source)[-1]
-    prefix = "" if base is source else f"{source.base_model_prefix}."
     own = base.state_dict()
     carried = {name: weights[plain_name(name)] for name in own if plain_name(name) in weights}
     base.load_state_dict(own | {name: one for name, one in carried.items() if not head.owns(prefix + name)})

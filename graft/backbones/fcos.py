@@ -23,7 +23,6 @@ from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegres
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 from transformers import initialization as init
 from transformers.backbone_utils import load_backbone
-from transformers.configuration_utils import SubConfigSpec
 
 PRIOR = 0.01  # probability of a class at a point before anything is learned (Lin et al. 2017, section 3.3)
 SPREAD = 0.01  # of the heads' first weights, as torchvision has it
@@ -34,15 +33,22 @@ class FcosConfig(transformers.PretrainedConfig):  # type: ignore[misc]
     """The backbone's configuration, and the size of what is put on it."""
 
     model_type = "graft-fcos"
-    sub_configs_defaults: ClassVar[dict[str, Any]] = {
-        "backbone_config": SubConfigSpec(config_class=transformers.AutoConfig, model_type="resnet", init_kwargs={})
-    }
+    sub_configs: ClassVar[dict[str, Any]] = {"backbone_config": transformers.AutoConfig}
     backbone_config: dict[str, Any] | transformers.PretrainedConfig | None = None
+    """Of any network that can be cut into stages; none: a ResNet-50 with all of its stages."""
     pyramid_channels: int = 64
     head_layers: int = 2
     """Convolutions of each of the two heads below their last ones."""
     coarser_level: bool = True
     """Whether the pyramid has one level more than the backbone has stages, of half the resolution."""
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Take the backbone's configuration as transformers has it, wherever it was read from."""
+        given = self.backbone_config
+        if not isinstance(given, transformers.PretrainedConfig):
+            options = dict(given or {"model_type": "resnet", "out_features": [f"stage{i}" for i in range(1, 5)]})
+            self.backbone_config = transformers.AutoConfig.for_model(options.pop("model_type"), **options)
+        super().__post_init__(**kwargs)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from graft.backbones.body import bare_body, plain_name
+from graft.backbones.body import bare_body, find_bare_body, plain_name
 from graft.backbones.groups import layer_groups
 
 PARTS = ("named_buffers", "named_parameters", "named_modules")
@@ -20,8 +20,7 @@ def share_layers(model: Any, source: Any) -> None:
     Gradients and modes of the shared layers are those of `model`. A layer that it does not have stays the source's. A
     head that is tied to the embeddings, as a masked language model's is, is tied to the shared ones.
     """
-    base = source.base_model
-    prefix = "" if base is source else f"{source.base_model_prefix}."
+    base, prefix = find_bare_body(source)
     body = bare_body(model)
     shared = {plain_name(path): part for kind in PARTS for path, part in getattr(body, kind)()}
     for group in layer_groups(source)[:-1]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
     Name = Callable[[float], str]
+    Corners = tuple[float, float, float, float]
 
 RIGHT, WRONG, MISSED, THERE = "#009e73", "#d55e00", "#f0e442", "#ffffff"
 """Of a detection that is right at an overlap of 0.5, one that is not, a true box that was not found, and one that was;
@@ -32,7 +33,7 @@ AT = OVERLAPS.index(0.5)
 class Shape:
     """A box in pixels and how it is drawn."""
 
-    box: tuple[float, float, float, float]
+    box: Corners
     colour: str
     width: int
     """Lines, of which one is `LINE` of the image."""
@@ -58,9 +59,11 @@ def draw_boxes(image: Image, found: np.ndarray, truth: Sequence[Sequence[float]]
     line = max(1, round(max(size) / LINE))
     for shape in placed:
         pencil.rectangle(shape.box, outline=shape.colour, width=shape.width * line)
-    for shape in placed:  # over all boxes, so that none crosses a word
+    height = max(8, round(max(size) / TEXT))
+    written: list[Corners] = []
+    for shape in reversed(placed):  # over all boxes, the topmost first: where two words would collide one is left out
         if shape.label:
-            _write(pencil, shape, size, max(8, round(max(size) / TEXT)))
+            _write(pencil, shape, size, height, written)
     return canvas
 
 
@@ -98,14 +101,14 @@ def _judge(found: np.ndarray, truth: np.ndarray) -> tuple[npt.NDArray[np.float64
     return right, taken
 
 
-def _pixels(box: tuple[float, ...], size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _pixels(box: tuple[float, ...], size: tuple[int, int]) -> Corners:
     width, height = size
     left, top, right, bottom = box
     return (left * (width - 1), top * (height - 1), max(right, left) * (width - 1), max(bottom, top) * (height - 1))
 
 
-def _write(pencil: ImageDraw, shape: Shape, size: tuple[int, int], height: int) -> None:
-    """Write a label above its box, or inside where there is no room above."""
+def _write(pencil: ImageDraw, shape: Shape, size: tuple[int, int], height: int, written: list[Corners]) -> None:
+    """Write a label above its box, or inside where there is no room above; not over another one."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(height)
@@ -113,5 +116,13 @@ def _write(pencil: ImageDraw, shape: Shape, size: tuple[int, int], height: int) 
     high = round(1.25 * height)
     left = min(max(shape.box[0], 0), max(size[0] - wide - 4, 0))
     top = shape.box[1] - high if shape.box[1] >= high else shape.box[1]
-    pencil.rectangle((left, top, left + wide + 4, top + high), fill=shape.colour)
+    mine = (left, top, left + wide + 4, top + high)
+    if any(_collide(mine, other) for other in written):
+        return
+    written.append(mine)
+    pencil.rectangle(mine, fill=shape.colour)
     pencil.text((left + 2, top), shape.label, fill="#000000" if shape.colour in LIGHT else "#ffffff", font=font)
+
+
+def _collide(one: Corners, other: Corners) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

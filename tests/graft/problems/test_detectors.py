@@ -7,7 +7,7 @@ import torch
 import transformers
 from torchvision.ops import box_convert, box_iou
 
-from graft.backbones import build, layer_groups, load
+from graft.backbones import build, layer_groups, load, share_layers, transplant
 from graft.backbones.fcos import cells
 from graft.catalog import Pretraining
 from graft.errors import CatalogError
@@ -179,6 +179,22 @@ def test_groups_hold_every_weight_and_the_head_is_what_is_new_for_other_classes(
     if kind != "fcos":
         assert groups[-1].prefixes == ("class_labels_classifier",)
         assert not any("bbox" in name for name in changed)
+
+
+def test_what_is_adapted_is_put_under_the_sources_own_head(network, tmp_path):
+    _, model = network
+    model.save_pretrained(tmp_path)
+    adapted, source, shared = load(tmp_path, PROBLEM, ("a", "b", "c")), load(tmp_path, PROBLEM), load(tmp_path, PROBLEM)
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            weight.add_(1.0)
+    transplant(adapted, source)
+    head, before = layer_groups(source)[-1], model.state_dict()
+    for name, weight in source.named_parameters():
+        assert torch.equal(weight, before[name] if head.owns(name) else before[name] + 1.0), name
+    share_layers(adapted, shared)
+    mine = {id(weight) for weight in adapted.parameters()}
+    assert {name for name, weight in shared.named_parameters() if id(weight) not in mine} == {*head.weights}
 
 
 def test_frozen_layers_are_played_back(network, batch):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graft.backbones.groups import layer_groups
 from graft.backbones.rules import find_misfits, find_misfits_of_timm
+from graft.backbones.sharing import path_of_base
 from graft.backbones.wrapped import WRAPPED, own_weights, tidy
 from graft.catalog import Backbone, nearest
 from graft.errors import CatalogError, CheckpointError, HubUnavailable
@@ -93,7 +94,7 @@ def load(
     asked = {} if labels is None else {**({"num_labels": len(labels)} if labels else {}), **(head or {})}
     try:
         config = _read_config(folder, asked)
-        model, report = getattr(transformers, problem.auto_model).from_pretrained(
+        model, report = _auto_class(problem).from_pretrained(
             folder,
             config=config,
             **options,
@@ -183,8 +184,7 @@ def transplant(adapted: Any, source: Any) -> None:
     The head is the last layer group: a normalisation above the blocks is part of it, wherever the network keeps it.
     """
     weights, base = adapted.base_model.state_dict(), source.base_model
-    head = layer_groups(source)[-1]
-    prefix = "" if base is source else f"{source.base_model_prefix}."
+    head, prefix = layer_groups(source)[-1], path_of_base(source)
     base.load_state_dict(
         {name: own if head.owns(prefix + name) else weights.get(name, own) for name, own in base.state_dict().items()}
     )
@@ -193,7 +193,6 @@ def transplant(adapted: Any, source: Any) -> None:
 def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:
     """Return a network of a transformers configuration, every weight random, that tells these labels apart."""
     import torch
-    import transformers
 
     _make_known()
     tidy(config)
@@ -203,7 +202,16 @@ def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int)
     _steady(config)
     with torch.random.fork_rng(), own_weights(config):
         torch.manual_seed(seed)
-        return getattr(transformers, problem.auto_model).from_config(config, trust_remote_code=False).float()
+        return _auto_class(problem).from_config(config, trust_remote_code=False).float()
+
+
+def _auto_class(problem: Problem) -> Any:
+    """Return what builds a problem's networks: a class of transformers, or one of Graft's own (see `embedding`)."""
+    import transformers
+
+    from graft.backbones.embedding import OWN_CLASSES
+
+    return OWN_CLASSES.get(problem.auto_model) or getattr(transformers, problem.auto_model)
 
 
 def _steady(config: Any) -> None:
@@ -213,8 +221,9 @@ def _steady(config: Any) -> None:
 
 
 def _make_known() -> None:
-    """Let transformers know the networks that are Graft's own: see `all_boundaries`."""
-    import graft.backbones.all_boundaries  # noqa: F401
+    """Let transformers know the networks that are Graft's own: see `all_boundaries` and `embedding`."""
+    import graft.backbones.all_boundaries
+    import graft.backbones.embedding  # noqa: F401
 
 
 def _read_config(folder: Path, options: Mapping[str, Any]) -> Any:

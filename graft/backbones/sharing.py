@@ -14,7 +14,7 @@ def share_layers(model: Any, source: Any) -> None:
     head that is tied to the embeddings, as a masked language model's is, is tied to the shared ones.
     """
     base = source.base_model
-    prefix = "" if base is source else f"{source.base_model_prefix}."
+    prefix = path_of_base(source)
     for group in layer_groups(source)[:-1]:
         for path in group.prefixes:
             parent, _, name = path.removeprefix(prefix).rpartition(".")
@@ -24,3 +24,9 @@ def share_layers(model: Any, source: Any) -> None:
                 continue
             setattr(base.get_submodule(parent), name, shared)
     source.tie_weights()
+
+
+def path_of_base(model: Any) -> str:
+    """Return what the names of the weights below a model's head begin with: a path and its point, or nothing."""
+    base = model.base_model
+    return "" if base is model else next(f"{path}." for path, module in model.named_modules() if module is base)

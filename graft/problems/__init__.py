@@ -1,6 +1,7 @@
 """One file per problem; this literal is their registry."""
 
 from graft.problems.audio_classification import AudioClassification
+from graft.problems.face_verification import FaceVerification
 from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
 from graft.problems.problem import Problem
@@ -15,6 +16,7 @@ PROBLEMS: dict[str, Problem] = {
     for problem in (
         ImageClassification(),
         SemanticSegmentation(),
+        FaceVerification(),
         TextClassification(),
         AudioClassification(),
         QuestionAnswering(),

@@ -152,6 +152,8 @@ class Problem(Protocol):
     """The transformers class of a processor that has a tokenizer beside what its kind of input needs; none for most."""
     pretrains_only: bool = False
     """Whether it makes sources and no targets: what it predicts is no answer that anybody wants."""
+    compares: bool = False
+    """Whether answers are embeddings, two of which tell whether two inputs are of one identity: see `pairs`."""
 
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
@@ -194,6 +196,15 @@ class Problem(Protocol):
         against one.
         """
         return Settled(splits, tuple(known))
+
+    def conclude(
+        self, splits: Mapping[str, pa.Table], known: Sequence[str]
+    ) -> tuple[Mapping[str, pa.Table], tuple[str, ...]]:
+        """Return the rows when they have been divided, and the names of the classes that are learned: as they are.
+
+        `known` are those so far.
+        """
+        return splits, tuple(known)
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return the rows of a canonical table as `Examples`."""

@@ -38,6 +38,8 @@ FORMATS = (
     "parquet, CSV, JSON lines, folders of images or audio by class, folders images/ and masks/, "
     "a saved `datasets` directory, or plain text (.txt)"
 )
+PAIR_LIST = re.compile(rf"({'|'.join(SPLITS)})_pairs", re.IGNORECASE)
+"""Beside rows, a list of pairs of them is not rows itself."""
 PAIRED = ("images", "masks")
 """Two folders of these names hold images and their masks, of the same names but for the suffix."""
 
@@ -68,7 +70,8 @@ def discover(path: Path) -> list[Part]:
             raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
         return [Part(path, kind, None, path.name)]
     # plain text comes last: beside rows or images it is a note, such as a licence or a list of classes
-    parts = _saved(path) or _files(path, KINDS) or _pairs(path) or _class_folders(path) or _files(path, TEXTS)
+    parts = _saved(path) or _rows(path) or _pairs(path) or _class_folders(path) or _files(path, TEXTS)
+    parts = parts or _files(path, KINDS)
     if not parts:
         found = sorted(entry.name for entry in path.iterdir())[:5]
         holds = f"it holds {', '.join(found)}" if found else "the folder is empty"
@@ -107,6 +110,11 @@ def _files(path: Path, kinds: Mapping[str, Kind]) -> list[Part]:
                 split = split_of(file.stem) or (split_of(entry.name) if entry.is_dir() else None)
                 parts.append(Part(file, kind, split, file.relative_to(path).as_posix()))
     return parts
+
+
+def _rows(path: Path) -> list[Part]:
+    """Return files of rows, without lists of pairs of them."""
+    return [part for part in _files(path, KINDS) if not PAIR_LIST.fullmatch(part.path.stem)]
 
 
 def _pairs(path: Path) -> list[Part]:

@@ -19,6 +19,7 @@ from graft.registry import open_registry, predict
 from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
 from tests.conftest import BERT, RESNET
+from tests.faces import face_table
 from tests.masks import SEGFORMER, disc_table
 from tests.networks import WAV2VEC2
 from tests.sounds import tone, wav
@@ -150,6 +151,26 @@ def test_speech_recognition_from_a_classification_of_clips(go):
     report = Path("reports/t/report.html").read_text()
     assert "side by side" in report
     assert "audio/wav" in report
+
+
+def test_face_verification_from_a_classifier(go):
+    drawn = face_table(6, 6, 1)
+    source = {
+        "problem": "image-classification", "data": {"path": "drawn.parquet"}, "backbone": {"config": RESNET},
+        "pretraining": {"epochs": 2, "image_size": 24},
+    }  # fmt: skip
+    target = {
+        "problem": "face-verification",
+        "data": {"path": "faces.parquet", "labels": 36},
+        "evaluation": {"robustness_rows": 12},
+        "study": {**STUDY, "label_counts": [12, 18]},
+    }
+    known = drawn.rename_columns(["image", "label"])
+    found = go(source, target, {"drawn.parquet": known, "faces.parquet": face_table(12, 4, 2, first=6)})
+    assert (found["metric"], found["higher_is_better"]) == ("equal_error_rate", False)
+    assert found["further"] == ["verification_accuracy", "tar_at_far_1e-2", "tar_at_far_1e-3", "rank_1"]
+    assert (found["train_rows"], found["test_rows"]) == (36, 8)
+    assert found["gain"] == pytest.approx(found["scratch"] - found["transfer"])
 
 
 def brightness(count, first=0):

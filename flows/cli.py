@@ -98,6 +98,12 @@ def predict(
     question: Annotated[str | None, typer.Option(help="What is asked about the texts (question-answering).")] = None,
     out: Annotated[Path, typer.Option(help="Folder for answers that are files, such as masks.")] = Path(),
     draw: Annotated[Path | None, typer.Option(help="PNG file: the input with the answer drawn in.")] = None,
+    beside: Annotated[
+        str | None, typer.Option("--with", help="File to compare each input with (face-verification).")
+    ] = None,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Folder to find the most similar files in (face-verification).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a registered model about inputs of your own.
@@ -106,7 +112,7 @@ def predict(
     """
     from flows.commands.predict import predict
 
-    predict(model, inputs, question, out, draw, as_json)
+    predict(model, inputs, question, out, draw, as_json, beside, gallery)
 
 
 @app.command(

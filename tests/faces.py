@@ -1,4 +1,4 @@
-"""Drawn faces, no one's: a person is the shape of a head, eyes, brows, nose and mouth, a picture a small change of it."""
+"""Drawn faces, no one's: a person is the shape of a head with eyes, brows, nose and mouth, a picture a change of it."""
 
 import io
 

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 
 
 def predict(
-    reference: str, inputs: list[str], question: str | None, out: Path, draw: Path | None, as_json: bool
+    reference: str,
+    inputs: list[str],
+    question: str | None,
+    out: Path,
+    draw: Path | None,
+    as_json: bool,
+    beside: str | None = None,
+    gallery: Path | None = None,
 ) -> None:
     """Print what the model says of each input: label and probability, or its answer; write what is a file."""
     from graft.registry import predict
 
-    predictions = predict(reference, inputs, question=question, draw=draw is not None)
+    others: dict[str, Any] = {} if beside is None else {"beside": beside}
+    others |= {} if gallery is None else {"gallery": gallery}
+    predictions = predict(reference, inputs, question=question, draw=draw is not None, **others)
     files = [_answers(each, out) for each in predictions]
     drawings = _drawings(predictions, draw) if draw is not None else []
     _write([(path, content) for found in files for path, content in found.values()] + drawings)
@@ -33,7 +42,7 @@ def predict(
         rows = [(each.input, str(each.label), f"{each.probability:.3f}", each.note) for each in predictions]
         print_table(("input", "label", "probability", ""), rows, right=("probability",))
         return
-    found = [{**(each.facts or {}), **names} for each, names in zip(predictions, named, strict=True)]
+    found = [{**_rows_apart(each), **names} for each, names in zip(predictions, named, strict=True)]
     names = list(dict.fromkeys(name for facts in found for name in facts))
     answers = [
         (each.input, *(_cell(facts.get(name)) for name in names), each.note)
@@ -67,6 +76,17 @@ def _write(files: Sequence[tuple[Path, bytes]]) -> None:
     for path, content in files:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _rows_apart(one: Prediction) -> dict[str, Any]:
+    """Return what a table says of one input: a list of matches as one cell, of an embedding only how long it is."""
+    facts = dict(one.facts or {})
+    if matches := facts.pop("matches", None):
+        facts["next"] = ", ".join(f"{match['file']} {match['similarity']:.3f}" for match in matches[1:])
+    if embedding := facts.pop("embedding", None):
+        facts["embedding"] = f"{len(embedding)} numbers: --json prints them, --with and --gallery compare them"
+    return {name: {True: "same", False: "not"}.get(value, value) if isinstance(value, bool) else value
+            for name, value in facts.items()}  # fmt: skip
 
 
 def _plain(one: Prediction) -> dict[str, Any]:

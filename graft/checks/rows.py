@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from graft.checks import images, sounds
+from graft.checks.identities import describe_identities
 from graft.checks.masks import describe_mask
 from graft.checks.texts import describe_texts
 from graft.checks.transcripts import describe_transcripts
@@ -37,6 +38,8 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
             frame["label"] = [dataset.labels[label] for label in table["label"].to_pylist()]
         if "group" in table.column_names:
             frame["group"] = table["group"].to_pylist()
+        if "identity" in table.column_names:
+            frame = frame.assign(**describe_identities(table["identity"].to_pylist()))
         features = pd.DataFrame(CONTENT[problem.modality](table, tokenizer))
         if "transcript" in table.column_names:
             features = features.assign(**describe_transcripts(table["transcript"].to_pylist(), features["seconds"]))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from graft.catalog import Checks
+from graft.checks.identities import identity_rules
 from graft.checks.images import image_rules
 from graft.checks.masks import mask_rules
 from graft.checks.rule import Rule
@@ -12,7 +13,7 @@ from graft.checks.transcripts import transcript_rules
 from graft.problems.problem import Modality
 
 CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
-    "image": lambda checks: [*image_rules(checks), *mask_rules(checks)],
+    "image": lambda checks: [*image_rules(checks), *mask_rules(checks), *identity_rules()],
     "text": text_rules,
     "audio": lambda checks: [*clip_rules(checks), *transcript_rules(checks)],
 }

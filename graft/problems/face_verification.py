@@ -113,8 +113,10 @@ class FaceVerification(Problem):
 
     def weigh(self, labels: torch.Tensor) -> int:
         """Return the number of rows; of held ones those whose identity has another row in the batch."""
-        _, sizes = labels.unique(return_counts=True)
-        return len(labels) if bool((labels >= 0).all()) else int(sizes[sizes > 1].sum())
+        if bool((labels >= 0).all()):
+            return len(labels)
+        sizes = (-1 - labels).bincount()
+        return int(sizes[sizes > 1].sum())
 
     def answer(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         """Return the embeddings."""
@@ -122,22 +124,16 @@ class FaceVerification(Problem):
 
     def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
         """Return the equal error rate of all pairs; what is drawn in a bootstrap are identities."""
-        from graft.problems.pairs import PairGrades
+        from graft.problems.pairs import PairGrades, faces_of
 
-        return PairGrades.of_faces(answers, _faces(truths))
+        return PairGrades.of_faces(answers, faces_of(truths))
 
     def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
         """Return the equal error rate, accuracy, true accepts at two rates of false ones, and rank-1 identification."""
-        from graft.problems.pairs import measure_pairs
+        from graft.problems.pairs import faces_of, measure_pairs
 
-        return {self.metric: self.grade(answers, truths).mean, **measure_pairs(answers, _faces(truths))}
+        return {self.metric: self.grade(answers, truths).mean, **measure_pairs(answers, faces_of(truths))}
 
     def predict(self, answers: np.ndarray, examples: Examples) -> list[dict[str, Any]]:
         """Return the embedding of each image; what it is like, only a comparison tells."""
         return [{"embedding": [round(float(number), 6) for number in row]} for row in answers]
-
-
-def _faces(truths: Truths) -> Sequence[Any]:
-    if truths is None:
-        raise ValueError("without identities an embedding is neither right nor wrong")
-    return list(truths)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-SCALE, MARGIN = 32.0, 0.3
+SCALE, MARGIN = 16.0, 0.3
 """Radius of the sphere, and the angle in radians that a row must be nearer to its own identity. The paper's 64 and 0.5
 are for 512 numbers, 85,000 identities and weeks of steps: networks that have a hundred steps do not get into it."""
 

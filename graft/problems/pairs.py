@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from graft.problems.problem import Truths
+
 MOST_ROWS = 2000
 """Rows of which every pair is looked at; of more, as many pairs of two identities are drawn as these would have."""
 KNOTS = 128
@@ -31,6 +33,13 @@ class Face(NamedTuple):
     """The number of the row among those that `partners` names."""
     partners: tuple[int, ...] | None = None
     """Numbers of the rows that a list of pairs has it compared with; None where every pair counts."""
+
+
+def faces_of(truths: Truths) -> list[Face]:
+    """Return what is true of some rows; raises ValueError where nothing is known."""
+    if truths is None:
+        raise ValueError("without identities an embedding is neither right nor wrong")
+    return [*truths]
 
 
 @dataclass(frozen=True)
@@ -185,7 +194,9 @@ def _shares(accepted: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     import numpy as np
 
     total = accepted[:, :1]
-    return np.divide(accepted, total, out=np.full(accepted.shape, np.nan), where=total > 0)
+    shares = np.full(accepted.shape, np.nan)
+    np.divide(accepted, total, out=shares, where=total > 0)
+    return shares
 
 
 def _own_errors(rows: Shown) -> npt.NDArray[np.float64]:

@@ -212,7 +212,7 @@ def _find_identity(table: pa.Table, taken: set[str], named: set[str]) -> str:
         lowered = {name.lower(): name for name in table.column_names if name not in taken}
         if "label" not in lowered or "several" in str(missing):
             raise
-        return lowered["label"]
+        return str(lowered["label"])
 
 
 def _find_named(canonical: str, table: pa.Table, taken: set[str], named: set[str]) -> str:

@@ -76,8 +76,10 @@ def _cut(table: pa.Table, order: np.ndarray, data: Data, make_test: bool) -> tup
         if budget is None:
             return rows
         if "identity" in table.column_names and units is not None:
-            return rows[choose_budget([units[row] for row in rows], budget, data.seed)]
-        return rows[choose_per_class(labels[rows], budget, order[rows])]
+            chosen = choose_budget([units[row] for row in rows], budget, data.seed)
+        else:
+            chosen = choose_per_class(labels[rows], budget, order[rows])
+        return np.asarray(rows[chosen])
 
     if not make_test:
         return choose(everything), everything[:0]

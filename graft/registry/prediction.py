@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from PIL.Image import Image
 
+    from graft.problems import Problem
     from graft.reading import Medium
-    from graft.registry.package import Model
+    from graft.registry.package import Model, Package
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,16 @@ def predict(
     registry: Registry | None = None,
     question: str | None = None,
     draw: bool = False,
+    beside: str | None = None,
+    gallery: Path | None = None,
 ) -> list[Prediction]:
     """Return one prediction per input, in order; raises BadInput naming every unusable input at once.
 
     An image or a sound is given by its path. A text is given literally; an argument of one word that ends in `.txt` is
     a file with one text per line, blank lines aside. An input longer than the model reads is cut, and noted. A
     `question` is asked about every text, where the problem is one of questions. With `draw` each answer is also
-    drawn into its input, where the problem draws answers.
+    drawn into its input, where the problem draws answers. Where inputs are compared, each is with the file `beside` it,
+    or with every file of a `gallery`; with neither its embedding is returned.
     """
     import pyarrow as pa
 
@@ -65,10 +69,13 @@ def predict(
     medium = MEDIA[modality]
     asks = "question" in problem.columns
     _check_question(problem.name, asks, question)
+    _check_others(problem, beside, gallery)
     names, table = _files(inputs, medium) if medium.in_files else _texts(inputs, medium)
     if asks:
         table = table.append_column("question", pa.array([question] * table.num_rows, pa.string()))
     model = load(package)
+    if beside is not None or gallery is not None:
+        return [*_comparisons(model, package, names, table, beside, gallery, draw)]
     if not has_classes(problem):
         return [*_open_answers(model, names, table, draw)]
     notes = NOTES[modality](table, model.processor) if modality in NOTES else [""] * len(names)
@@ -91,6 +98,24 @@ def _open_answers(model: Model, names: Sequence[str], table: pa.Table, draw: boo
         )
 
 
+def _comparisons(
+    model: Model, package: Package, names: Sequence[str], table: pa.Table, beside: str | None, gallery: Path | None,
+    draw: bool,
+) -> Iterator[Prediction]:  # fmt: skip
+    """Yield what is said of each input beside another one, or beside the most similar ones of a gallery."""
+    from graft.reading import MEDIA
+    from graft.registry.matching import compare_with, draw_pair, gallery_files
+
+    medium = MEDIA[model.problem.modality]
+    others = [beside] if beside is not None else gallery_files(Path(gallery or ""), medium)
+    _, more = _files(others, medium)
+    given, held = ([cell["bytes"] for cell in one[medium.column].to_pylist()] for one in (table, more))
+    found = compare_with(model, package, given, held, others, best=beside is None)
+    for name, content, (facts, top) in zip(names, given, found, strict=True):
+        drawing = _png(draw_pair(content, held[top], medium)) if draw else None
+        yield Prediction(name, None, None, None, facts=facts, drawing=drawing)
+
+
 def _png(image: Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG")
@@ -102,6 +127,14 @@ def _check_question(problem: str, asks: bool, question: str | None) -> None:
         raise BadInput("no question: this model answers questions about texts", advice='Give it: --question "Who ...?"')
     if question is not None and not asks:
         raise BadInput(f"--question: this model is for {problem}, which asks none", advice="Leave it out.")
+
+
+def _check_others(problem: Problem, beside: str | None, gallery: Path | None) -> None:
+    given = [option for option, value in (("--with", beside), ("--gallery", gallery)) if value is not None]
+    if given and not problem.compares:
+        raise BadInput(f"{given[0]}: this model is for {problem.name}, which compares nothing", advice="Leave it out.")
+    if len(given) > 1:
+        raise BadInput("--with and --gallery: one of them, not both")
 
 
 def _prediction(name: str, shares: list[float], labels: Sequence[str], note: str) -> Prediction:

@@ -72,6 +72,8 @@ class Evidence:
     lineage: Sequence[Fact]
     checks: Mapping[str, Any]
     """check.json of the target."""
+    roc: Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] | None = None
+    """False and true accept rates of winner and control; None where no pairs are told apart."""
     drawn: Sequence[str] = ("pareto",)
     """What the catalogue asks to be drawn of the search, `study.report`."""
 
@@ -96,7 +98,7 @@ def worst_mistakes(
             label=labels[truth[index]],
             predicted=labels[predicted[index]],
             probability=float(sureness[index]),
-            place=_place(row),
+            place=place_of(row),
             **SHOWN[problem.modality](row),
         )
         for index, row in zip(wrong, table.take(wrong).to_pylist(), strict=True)
@@ -112,7 +114,7 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
     return [
         replace(
             Mistake(
-                one.expected, one.answered, None, _place(row), **show_answer(problem, row, winner.answers[0][index])
+                one.expected, one.answered, None, place_of(row), **show_answer(problem, row, winner.answers[0][index])
             ),
             aligned=one.aligned,
             earned=float(own[index]),
@@ -121,5 +123,6 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
     ]
 
 
-def _place(row: Mapping[str, Any]) -> str:
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return where a row comes from, as a person would say it."""
     return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])

@@ -14,6 +14,7 @@ from graft.report import plots, style
 from graft.report.evidence import Evidence
 from graft.report.label_curve import doubling_sentence, label_curve_figure, multiplier_sentence
 from graft.report.network import draw
+from graft.report.pairs import roc_figure, thresholds_table
 from graft.report.pareto import pareto_figure
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
 from graft.report.scores import scores_figure, scores_sentence, scores_table
@@ -46,6 +47,7 @@ def render_page(evidence: Evidence, figures: Mapping[str, str] | None = None) ->
         depths=scores_table(study),
         scores_said=scores_sentence(study),
         ahead=_ahead(evidence),
+        thresholds=thresholds_table(metrics),
         label_curve=_label_curve(evidence),
         version=__version__,
     )  # fmt: skip
@@ -71,6 +73,8 @@ def draw_figures(evidence: Evidence) -> Mapping[str, str]:
         figures["reliability"] = plots.reliability_figure(*evidence.reliability)
     if evidence.confusion is not None and len(labels) <= MOST_CLASSES:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
+    if evidence.roc:
+        figures["roc"] = roc_figure(evidence.roc, evidence.metrics)
     if evidence.metrics["robustness"] is not None:
         figures["corruptions"] = corruptions_figure(evidence.robustness, study["metric"])
     rises = study.get("higher_is_better", True)

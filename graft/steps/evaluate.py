@@ -22,6 +22,7 @@ from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.label_curve import LabelCurve, measure_label_curve
 from graft.evaluation.measures import draws_of, fitted_temperature, plain, summarise
+from graft.evaluation.operating import read_thresholds
 from graft.evaluation.package import predictions, write_golden, write_package
 from graft.evaluation.robustness import (
     Probes,
@@ -39,6 +40,7 @@ from graft.progress import Progress
 from graft.reading import Dataset, read, read_shift, row_hashes
 from graft.report.card import render_card
 from graft.report.evidence import Evidence, Fact, count_confusions, worst_answers, worst_mistakes
+from graft.report.pairs import hardest_pairs, roc_curves
 from graft.report.write import write_report
 
 Report = Callable[[str], None]
@@ -73,11 +75,16 @@ class Inputs:
 class Measured:
     """What one evaluation found."""
 
-    winner: Arm
+    arms: Mapping[str, Arm]
     metrics: Mapping[str, Any]
     robustness: Robustness
     label_curve: LabelCurve
     predictions: pa.Table
+
+    @property
+    def winner(self) -> Arm:
+        """The arm that is packaged."""
+        return self.arms["transfer"]
 
 
 def run(name: str, catalog: Catalog) -> None:
@@ -151,9 +158,11 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
     temperature = fitted_temperature(inputs.run / "validation.parquet") if has_classes(problem) else 1.0
     metrics = summarise(study, settings, problem, arms, forgetting, temperature, robustness.metrics)
     metrics |= {key: plain(value) for key, value in curve.metrics.items()}
+    if problem.compares:
+        metrics |= read_thresholds(inputs.run / "validation.parquet", arms["transfer"])
     hashes = row_hashes(inputs.test, problem)
     answers = predictions(problem, hashes, arms["transfer"], arms["scratch"], temperature)
-    return Measured(arms["transfer"], metrics, robustness, curve, answers)
+    return Measured(arms, metrics, robustness, curve, answers)
 
 
 def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
@@ -187,7 +196,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         trials=trials,
         curves=read_rows(inputs.run / "curves.csv"),
         costs=summarise_cost(trials, metrics["price_per_hour"]),
-        **_look(inputs, found.winner, metrics["temperature"]),
+        **_look(inputs, found, metrics["temperature"]),
         robustness=found.robustness.points,
         label_curve=found.label_curve,
         lineage=_lineage(inputs, metrics),
@@ -196,8 +205,12 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
     )
 
 
-def _look(inputs: Inputs, winner: Arm, temperature: float | None) -> dict[str, Any]:
-    """Return what the report shows of single rows and classes."""
+def _look(inputs: Inputs, found: Measured, temperature: float | None) -> dict[str, Any]:
+    """Return what the report shows of single rows and classes, or of pairs of rows."""
+    winner = found.winner
+    if inputs.problem.compares:
+        mistakes = hardest_pairs(inputs.test, winner)
+        return {"confusion": None, "reliability": None, "mistakes": mistakes, "roc": roc_curves(found.arms)}
     if not has_classes(inputs.problem):
         mistakes = worst_answers(inputs.test, winner, inputs.problem)
         return {"confusion": None, "reliability": None, "mistakes": mistakes}

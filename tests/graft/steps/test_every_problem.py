@@ -12,6 +12,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from graft.catalog import load
+from graft.errors import BadInput
 from graft.problems import PROBLEMS
 from graft.problems.grades import Grades
 from graft.problems.image_classification import ImageClassification
@@ -171,6 +172,26 @@ def test_face_verification_from_a_classifier(go):
     assert found["further"] == ["verification_accuracy", "tar_at_far_1e-2", "tar_at_far_1e-3", "rank_1"]
     assert (found["train_rows"], found["test_rows"]) == (36, 8)
     assert found["gain"] == pytest.approx(found["scratch"] - found["transfer"])
+    assert found["threshold_1e-2"] is not None
+    assert found["threshold_1e-3"] is None  # of some hundred pairs none can be told to be one in a thousand
+    assert found["forgetting"] >= 0 or found["source_before"] < 1
+    assert "Hardest pairs" in Path("reports/t/report.html").read_text()
+    for number, cell in enumerate(face_table(2, 2, 9)["image"].to_pylist()):
+        Path(f"{number}.png").write_bytes(cell["bytes"])
+    (said,) = predict("t", ["0.png"], beside="0.png", draw=True)
+    assert said.facts == {"with": "0.png", "similarity": pytest.approx(1, abs=1e-4), "same_at_far_1e-2": True}
+    assert said.drawing is not None
+    Path("people").mkdir()
+    for number in (0, 2, 3):
+        Path(f"people/{number}.png").write_bytes(Path(f"{number}.png").read_bytes())
+    one, other = predict("t", ["0.png", "1.png"], gallery=Path("people"))
+    assert one.facts["match"] == "people/0.png"
+    assert len(other.facts["matches"]) == 3
+    (alone,) = predict("t", ["0.png"])
+    assert len(alone.facts["embedding"]) == 128
+    with pytest.raises(BadInput, match="one of them"):
+        predict("t", ["0.png"], beside="1.png", gallery=Path("people"))
+    assert open_registry().verify("t")
 
 
 def brightness(count, first=0):

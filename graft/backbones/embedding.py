@@ -122,6 +122,7 @@ class AutoModelForImageEmbedding:
             model, report = Embedder.from_pretrained(folder, config=config, **options)
             return model, report
         whole = wrap(config)
+        options["ignore_mismatched_sizes"] = True  # the last layer has another size; whoever keeps a head is told
         network, report = getattr(transformers, INNER).from_pretrained(folder, config=_inner(whole), **options)
         missing = {f"network.{name}" for name in report["missing_keys"]} | {"identities.weight"}
         odd = {(f"network.{name}", *shapes) for name, *shapes in report["mismatched_keys"]}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 2000
 """Rows of which every pair is looked at; of more, as many pairs of two identities are drawn as these would have."""
-KNOTS = 128
+KNOTS = 256
 """Thresholds at most, of either kind of pair, between which an equal error rate is looked for in a bootstrap's draw."""
 EXACT = 64
 """Identities up to which a draw weighs a pair by the product of its two counts; with more, by its linear part."""
@@ -150,7 +150,7 @@ def draw_errors(rows: Shown, counts: npt.NDArray[np.float64]) -> npt.NDArray[np.
         cells, cell_of = np.unique(pair, return_inverse=True)
         impostors = _accepted(cell_of, passed[apart], len(cells), len(thresholds))
         weights = drawn[:, cells // len(persons)] * drawn[:, cells % len(persons)]
-        false_accepts = _shares(weights.astype(np.float32) @ impostors.astype(np.float32))
+        false_accepts = _shares(weights @ impostors)
     else:  # c_a c_b = c_a + c_b - 1 + (c_a - 1)(c_b - 1): of many identities the last part, of mean 0, hardly counts
         ends = [_accepted(side[apart], passed[apart], len(persons), len(thresholds)) for side in (one, other)]
         both = ends[0] + ends[1]
@@ -250,6 +250,13 @@ def equal_error_threshold(found: Compared) -> float:
     return float(thresholds[np.abs(1 - accepts - false_accepts).argmin()])
 
 
+def best_threshold(found: Compared) -> float:
+    """Return the similarity that tells the largest mean share of both kinds rightly, and the middle of all that do."""
+    false_accepts, accepts, thresholds = roc(found)
+    least = float(thresholds[(accepts - false_accepts).argmax()])
+    return (least + float(found.similarity[found.similarity < least].max(initial=-1.0))) / 2
+
+
 def measure_pairs(embeddings: npt.NDArray[Any], faces: Sequence[Face]) -> dict[str, float]:
     """Return every metric of one model's embeddings (rows, numbers) beside the equal error rate."""
     import numpy as np
@@ -289,8 +296,7 @@ def verification_accuracy(found: Compared, faces: Sequence[Face]) -> float:
         known = Compared(*(side[~inside] for side in (found.first, found.second, found.same, found.similarity)))
         if not known.tells:
             continue
-        false_accepts, accepts, thresholds = roc(known)
-        said = found.similarity >= thresholds[(accepts - false_accepts).argmax()]
+        said = found.similarity >= best_threshold(known)
         for kind in (0, 1):
             asked = inside & (found.same == bool(kind))
             right[kind] += (said[asked] == bool(kind)).sum()

@@ -26,9 +26,7 @@ def gallery_files(gallery: Path, medium: Medium) -> list[str]:
     found = sorted(str(path) for path in gallery.rglob("*") if path.is_file() and medium.is_file(path))
     if not found:
         what = f"a folder without {medium.nouns}" if gallery.is_dir() else "no such folder"
-        raise BadInput(
-            f"--gallery {gallery}: {what}", advice=f"Expected a folder that holds {medium.nouns}."
-        )
+        raise BadInput(f"--gallery {gallery}: {what}", advice=f"Expected a folder that holds {medium.nouns}.")
     return found
 
 

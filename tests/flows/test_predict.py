@@ -1,6 +1,7 @@
 """What `graft predict` prints and writes, with what the registry says made up."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +44,23 @@ def test_nothing_is_written_where_two_answers_would_share_a_file(answered):
     with pytest.raises(BadInput, match="one file for 2 inputs"):
         predict("t", ["a.png", "b.png"], None, answered / "out", answered / "one.png", as_json=True)
     assert not (answered / "out").exists()
+
+
+def test_a_comparison_is_one_line_and_its_matches_are_json(monkeypatch, capsys):
+    asked = {}
+
+    def answer(reference, inputs, question, draw, **others):
+        asked.update(others)
+        facts = {"match": "g/anna.png", "similarity": 0.71, "same_at_far_1e-2": True, "same_at_far_1e-3": False}
+        matches = [{"file": "g/anna.png", "similarity": 0.71}, {"file": "g/bert.png", "similarity": 0.2}]
+        return [Prediction(name, None, None, None, facts={**facts, "matches": matches}) for name in inputs]
+
+    monkeypatch.setattr("graft.registry.predict", answer)
+    predict("t", ["a.png"], None, Path(), None, as_json=False, gallery=Path("g"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "g/anna.png 0.710 same not g/bert.png 0.200" in said
+    predict("t", ["a.png"], None, Path(), None, as_json=True, beside="b.png")
+    (plain,) = json.loads(capsys.readouterr().out)
+    assert plain["facts"]["same_at_far_1e-3"] is False
+    assert len(plain["facts"]["matches"]) == 2
+    assert asked == {"gallery": Path("g"), "beside": "b.png"}

@@ -40,7 +40,7 @@ def pretrain(source: Source) -> tuple[Any, Any]:
     """Return the trained source model and its processor."""
     problem, recipe, data = PROBLEMS[source.problem], source.pretraining, source.data
     dataset = read(data, problem)
-    rows, held = hold_out(dataset.splits["train"], data.validation_share, data.seed, data.group)
+    rows, held = hold_out(dataset.splits["train"], data.validation_share, data.seed)
     config = source.backbone.config or {}
     processor = problem.make_processor(rows, config, recipe)
     model = build(problem, config, dataset.labels, recipe.seed)

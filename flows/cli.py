@@ -102,6 +102,12 @@ def predict(
     temperature: Annotated[float | None, typer.Option(help="0 writes the likeliest token each time: 0.8.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Mass of the tokens that are drawn from: 0.95.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of what is drawn: 0.")] = None,
+    beside: Annotated[
+        str | None, typer.Option("--with", help="File to compare each input with (face-verification).")
+    ] = None,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Folder to find the most similar files in (face-verification).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask a registered model about inputs of your own.
@@ -112,7 +118,7 @@ def predict(
 
     given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
     drawing = {name: value for name, value in given.items() if value is not None}
-    predict(model, inputs, question, out, draw, as_json, drawing)
+    predict(model, inputs, question, out, draw, as_json, drawing, beside, gallery)
 
 
 @app.command(

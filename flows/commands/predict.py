@@ -24,6 +24,8 @@ def predict(
     draw: Path | None,
     as_json: bool,
     drawing: Mapping[str, Any] | None = None,
+    beside: str | None = None,
+    gallery: Path | None = None,
 ) -> None:
     """Print what the model says of each input: label and probability, or its answer; write what is a file.
 
@@ -34,7 +36,9 @@ def predict(
     from graft.registry import predict
 
     sampling = Sampling(**drawing) if drawing else None
-    predictions = predict(reference, inputs, question=question, draw=draw is not None, sampling=sampling)
+    others: dict[str, Any] = {} if beside is None else {"beside": beside}
+    others |= {} if gallery is None else {"gallery": gallery}
+    predictions = predict(reference, inputs, question=question, draw=draw is not None, sampling=sampling, **others)
     files = [_answers(each, out) for each in predictions]
     drawings = _drawings(predictions, draw) if draw is not None else []
     _write([(path, content) for found in files for path, content in found.values()] + drawings)
@@ -53,7 +57,7 @@ def predict(
         return
     # what is a mapping is for machines, and has no cell
     found = [(each, line) for each, names in zip(predictions, named, strict=True)
-             for line in _lines({**(each.facts or {}), **names})]  # fmt: skip
+             for line in _lines({**_rows_apart(each), **names})]  # fmt: skip
     names = [*dict.fromkeys(name for _, line in found for name, one in line.items() if not isinstance(one, Mapping))]
     answers = [(each.input, *(_cell(line.get(name)) for name in names), each.note) for each, line in found]
     print_table(("input", *names, ""), answers)
@@ -96,6 +100,17 @@ def _write(files: Sequence[tuple[Path, bytes]]) -> None:
     for path, content in files:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _rows_apart(one: Prediction) -> dict[str, Any]:
+    """Return what a table says of one input: a list of matches as one cell, of an embedding only how long it is."""
+    facts = dict(one.facts or {})
+    if matches := facts.pop("matches", None):
+        facts["next"] = ", ".join(f"{match['file']} {match['similarity']:.3f}" for match in matches[1:])
+    if embedding := facts.pop("embedding", None):
+        facts["embedding"] = f"{len(embedding)} numbers: --json prints them, --with and --gallery compare them"
+    return {name: {True: "same", False: "not"}.get(value, value) if isinstance(value, bool) else value
+            for name, value in facts.items()}  # fmt: skip
 
 
 def _plain(one: Prediction) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def find_body(model: Any) -> tuple[nn.Module, str]:
     """Return the network without its head, and its path in the model."""
     base = getattr(model, "base_model", model)
     if base is not model:
-        return base, str(model.base_model_prefix)
+        return base, next(path for path, module in model.named_modules() if module is base)
     # one that is put together of any backbone and a head has no base: the head of an UperNet holds lists, too
     return (model.backbone, "backbone") if hasattr(model, "backbone") else (model, "")
 

@@ -35,6 +35,7 @@ PROCESSORS: dict[Modality, tuple[str, dict[str, Any]]] = {
 }
 """The transformers class that loads the processor of each kind of input, and how."""
 HEADS = {
+    "AutoModelForImageEmbedding": "graft.backbones.embedding",
     "AutoModelForMaskedPatches": "graft.backbones.masked",
     "AutoModelForProjection": "graft.backbones.projected",
 }
@@ -271,8 +272,9 @@ def _steady(config: Any) -> None:
 
 
 def _make_known() -> None:
-    """Let transformers know the networks that are Graft's own: see `all_boundaries` and `fcos`."""
+    """Let transformers know the networks that are Graft's own: see `all_boundaries`, `fcos` and `embedding`."""
     import graft.backbones.all_boundaries
+    import graft.backbones.embedding
     import graft.backbones.fcos  # noqa: F401
 
 

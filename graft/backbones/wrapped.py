@@ -30,7 +30,7 @@ def own_weights(config: Any) -> Iterator[None]:
     The wrapper draws all of them anew with a deviation of 0.02, however many inputs a layer has, where timm's own for
     VGG-11 is 0.06 in the first layer. VGG has nothing that normalises, so each layer then passes on less than it gets.
     """
-    if config.model_type != WRAPPED:
+    if (getattr(config, "network", None) or {}).get("model_type", config.model_type) != WRAPPED:  # or wrapped again
         yield
         return
     from transformers.models.timm_wrapper.modeling_timm_wrapper import TimmWrapperPreTrainedModel

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from graft.checks.identities import count_identities, find_shared
 from graft.checks.label_sets import SET, find_one_sided
 from graft.checks.rows import place
 from graft.checks.transcripts import find_strange
@@ -49,6 +50,11 @@ def gather(rows: pd.DataFrame, labels: tuple[str, ...], source: pd.DataFrame | N
         facts.add("strange_characters", *find_strange(rows))
     if "sampling_rate" in rows:
         _rates(facts, good)
+    if "identity" in rows:
+        _conflicts(facts, good, "identity")
+        facts.add("shared_identities", *find_shared(rows))
+        for name, count in count_identities(rows):
+            facts.add(name, count)
     if "group" in rows:
         _groups(facts, rows)
     if "tokens" in rows:
@@ -126,9 +132,12 @@ def _conflicts(facts: Facts, rows: pd.DataFrame, answer: str) -> None:
     variety = rows.groupby("hash")[answer].transform("nunique")
     conflicts = rows[variety > 1]
     labels = conflicts.groupby("hash")[answer].agg(lambda names: ", ".join(sorted(set(names)))).to_dict()
+    several = "identities" if answer == "identity" else f"{answer}s"
     found = zip(conflicts.index, conflicts["hash"], strict=True)
     facts.add(
-        "conflict_share", _share(conflicts.index, rows), {index: f"{answer}s {labels[key]}" for index, key in found}
+        "conflict_share",
+        _share(conflicts.index, rows),
+        {index: f"{several} {labels[key]}" for index, key in found},
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from graft.checks import images, sounds
 from graft.checks.boxes import describe_objects
+from graft.checks.identities import describe_identities
 from graft.checks.label_sets import describe_sets
 from graft.checks.masks import describe_mask
 from graft.checks.texts import describe_texts
@@ -41,6 +42,8 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
             frame = frame.assign(**describe_sets(table["labels"].to_pylist(), dataset.labels))
         if "group" in table.column_names:
             frame["group"] = table["group"].to_pylist()
+        if "identity" in table.column_names:
+            frame = frame.assign(**describe_identities(table["identity"].to_pylist()))
         features = pd.DataFrame(CONTENT[problem.modality](table, tokenizer))
         if "transcript" in table.column_names:
             features = features.assign(**describe_transcripts(table["transcript"].to_pylist(), features["seconds"]))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 
 from graft.catalog import Checks
 from graft.checks.boxes import box_rules
+from graft.checks.identities import identity_rules
 from graft.checks.images import image_rules
 from graft.checks.label_sets import set_rules
 from graft.checks.masks import mask_rules
@@ -19,6 +20,7 @@ CONTENT: dict[Modality, Callable[[Checks], list[Rule]]] = {
         *mask_rules(checks),
         *box_rules(checks),
         *set_rules(checks),
+        *identity_rules(),
     ],
     "text": text_rules,
     "audio": lambda checks: [*clip_rules(checks), *transcript_rules(checks)],

@@ -120,9 +120,12 @@ def _resampled(graded: Sequence[Grades], resamples: int, rng: np.random.Generato
 def _redrawn(graded: Sequence[Grades], resamples: int, rng: np.random.Generator) -> list[Scores]:
     """Return the same of metrics that have to be computed anew in every draw."""
     rows = graded[0].rows
+    units = np.arange(rows) if graded[0].units is None else np.unique(graded[0].units, return_inverse=True)[1]
+    count = int(units.max()) + 1  # rows of one thing, such as images of one person, come and go together
     block = max(1, CELLS // rows)
     blocks = [min(block, resamples - start) for start in range(0, resamples, block)]
-    drawn = [rng.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(np.float64) for size in blocks]
+    drawn = [rng.multinomial(count, np.full(count, 1 / count), size=size).astype(np.float64) for size in blocks]
+    drawn = [counts[:, units] for counts in drawn]
     known: dict[int, Scores] = {}  # one that is compared with itself is drawn once
     for one in graded:
         if id(one) not in known:

@@ -13,7 +13,7 @@ from graft.corruptions import FAMILIES, SEVERITIES, Inputs, corrupt, open_inputs
 from graft.evaluation.arms import ARMS, Arm, Models, predict_arms
 from graft.evaluation.points import Draws, Point, contrast, make_points, spread
 from graft.problems.grades import Grades
-from graft.reading.splitting import strata
+from graft.reading.splitting import choose_some, strata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,9 @@ def measure_corruptions(
     `robustness` is the mean over corruptions and severities of each row's score, so that its interval is drawn over
     rows and seeds as that of the gain is. Severity 0 is the rows as they are, from `clean`, the arms on test.
     """
-    chosen = choose_rows(strata(table), rows, probes.draws["seed"])
+    seed = probes.draws["seed"]
+    whole = "identity" in table.column_names  # rows without the others of their identity say little
+    chosen = choose_some(table, rows, seed) if whole else choose_rows(strata(table), rows, seed)
     intact = {arm: clean[arm].grades.take(chosen) for arm in ARMS}
     found = Robustness(make_points("corruption", "none", 0, intact, probes.draws))
     total: dict[str, Grades] = {}

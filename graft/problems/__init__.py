@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from graft.problems.audio_classification import AudioClassification
 from graft.problems.contrastive_images import ContrastiveImages
+from graft.problems.face_verification import FaceVerification
 from graft.problems.image_classification import ImageClassification
 from graft.problems.masked_image_modelling import MaskedImageModelling
 from graft.problems.masked_language_modelling import MaskedLanguageModelling
@@ -28,6 +29,7 @@ PROBLEMS: dict[str, Problem] = {
         MultiLabelImageClassification(),
         SemanticSegmentation(),
         ObjectDetection(),
+        FaceVerification(),
         TextClassification(),
         AudioClassification(),
         QuestionAnswering(),

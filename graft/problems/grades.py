@@ -62,6 +62,11 @@ class Grades(ABC):
         return True
 
     @property
+    def units(self) -> npt.NDArray[np.int64] | None:
+        """What each row is of (rows,), where rows of one thing are drawn together; None where each is drawn alone."""
+        return None
+
+    @property
     def values(self) -> npt.NDArray[np.float64]:
         """The metric of each model (models,)."""
         import numpy as np

@@ -90,3 +90,21 @@ def draw_row(row: Mapping[str, Any], answered: Mask) -> Image:
     from graft.reading import open_image, open_mask
 
     return overlay(open_image(row["image"]), answered, open_mask(row["mask"]) if row.get("mask") else None)
+
+
+def side_by_side(one: Image, other: Image) -> Image:
+    """Return two images in one, grey or in colour, the second in the height of the first and a white line between."""
+    from PIL import Image as Images
+
+    scale = max(1, -(-SIDE // (2 * max(one.size))))
+    height = one.height * scale
+    widths = [max(1, round(image.width * height / image.height)) for image in (one, other)]
+    parts = [
+        image.convert("RGB").resize((width, height), Images.Resampling.BICUBIC)
+        for image, width in zip((one, other), widths, strict=True)
+    ]
+    gap = max(2, height // 40)
+    both = Images.new("RGB", (parts[0].width + gap + parts[1].width, height), "white")
+    both.paste(parts[0], (0, 0))
+    both.paste(parts[1], (parts[0].width + gap, 0))
+    return both

@@ -168,6 +168,8 @@ class Problem(Protocol):
     """Whether paragraphs of a plain text belong together, so that a test part made of them lies on its own."""
     writes: bool = False
     """Whether its models write texts: see `write`."""
+    compares: bool = False
+    """Whether answers are embeddings, two of which tell whether two inputs are of one identity: see `pairs`."""
 
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
@@ -236,6 +238,15 @@ class Problem(Protocol):
         against one.
         """
         return Settled(splits, tuple(known))
+
+    def conclude(
+        self, splits: Mapping[str, pa.Table], known: Sequence[str]
+    ) -> tuple[Mapping[str, pa.Table], tuple[str, ...]]:
+        """Return the rows when they have been divided, and the names of the classes that are learned: as they are.
+
+        `known` are those so far.
+        """
+        return splits, tuple(known)
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
         """Return the rows of a canonical table as `Examples`."""

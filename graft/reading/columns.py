@@ -33,6 +33,7 @@ NAMES = {
     "objects": ("objects", "annotations", "bboxes", "boxes"),
     "transcript": ("transcript", "transcription", "text", "sentence", "normalized_text", "utterance", "words"),
     "labels": ("labels", "findings", "tags", "classes", "categories"),
+    "identity": ("identity", "identity_id", "person", "person_id", "subject", "subject_id", "face_id"),
     "label": ("label", "labels", "class", "target", "category", "sentiment", "emotion", "intent", "topic", "diagnosis"),
 }
 SPLIT = "split"
@@ -67,6 +68,7 @@ def find_columns(
     ]
     finders: dict[str, Finder] = {name: partial(_find_file, medium) for name, medium in FILES.items()}
     finders |= {"label": _find_label, "labels": _find_labels, "text": _find_text, "mask": _find_mask}
+    finders["identity"] = _find_identity
     for canonical in sorted(wanted):  # files and label before text, which takes what is left
         taken = {*found.values(), *given.values(), *([group] if group else []), SPLIT}
         try:
@@ -215,6 +217,17 @@ def _find_text(table: pa.Table, taken: set[str], named: set[str]) -> str:
     usual = [name for name in texts if name.lower() in NAMES["text"]]
     likely = [name for name in texts if name.lower() not in GROUPS and _holds_words(table[name])]
     return _choose(table, "text", usual or likely, _advice("text"))
+
+
+def _find_identity(table: pa.Table, taken: set[str], named: set[str]) -> str:
+    """Return the column of a usual name, else what would be the label: a folder for each identity gives that."""
+    try:
+        return _find_named("identity", table, taken, named)
+    except NotFound as missing:
+        lowered = {name.lower(): name for name in table.column_names if name not in taken}
+        if "label" not in lowered or "several" in str(missing):
+            raise
+        return str(lowered["label"])
 
 
 def _find_named(canonical: str, table: pa.Table, taken: set[str], named: set[str]) -> str:

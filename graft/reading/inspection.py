@@ -138,6 +138,8 @@ def _notes(
     label = found.get("label")
     if label and "label" not in given and label not in parts[0].class_names and label.lower() not in NAMES["label"]:
         yield f"'{label}' was taken for the label because its values repeat; another is named with `label=COLUMN`"
+    if problem == "image-classification" and (label or "").lower() in NAMES["identity"]:
+        yield f"'{label}' was taken for a label; `--problem face-verification` compares identities"
     for name in stored:
         if name.lower() in GROUPS and name not in found.values():
             yield f"column '{name}' looks like a group: `group: {name}` keeps its values on one side of a split"

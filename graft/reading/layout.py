@@ -40,6 +40,8 @@ FORMATS = (
     "folders images/ and masks/, COCO json with its images, Pascal VOC (Annotations/*.xml), a saved `datasets` "
     "directory, or plain text (.txt)"
 )
+PAIR_LIST = re.compile(rf"({'|'.join(SPLITS)})_pairs", re.IGNORECASE)
+"""Beside rows, a list of pairs of them is not rows itself."""
 PAIRED = ("images", "masks")
 """Two folders of these names hold images and their masks, of the same names but for the suffix."""
 
@@ -74,11 +76,12 @@ def discover(path: Path) -> list[Part]:
         _saved(path)
         or _coco(path)
         or _voc(path)
-        or _files(path, KINDS)
+        or _rows(path)
         or _pairs(path)
         or _class_folders(path)
         or _flat(path)
         or _files(path, TEXTS)
+        or _files(path, KINDS)
     )
     if not parts:
         found = sorted(entry.name for entry in path.iterdir())[:5]
@@ -118,6 +121,11 @@ def _files(path: Path, kinds: Mapping[str, Kind]) -> list[Part]:
                 split = split_of(file.stem) or (split_of(entry.name) if entry.is_dir() else None)
                 parts.append(Part(file, kind, split, file.relative_to(path).as_posix()))
     return parts
+
+
+def _rows(path: Path) -> list[Part]:
+    """Return files of rows, without lists of pairs of them."""
+    return [part for part in _files(path, KINDS) if not PAIR_LIST.fullmatch(part.path.stem)]
 
 
 def _pairs(path: Path) -> list[Part]:

@@ -9,7 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from graft.errors import DataError
-from graft.reading.splitting import choose_below, choose_groups, choose_per_class, draw_order, member, strata
+from graft.reading.splitting import (
+    choose_below,
+    choose_budget,
+    choose_groups,
+    choose_per_class,
+    draw_order,
+    member,
+    strata,
+    together,
+)
 
 if TYPE_CHECKING:
     from graft.catalog import Data
@@ -64,23 +73,31 @@ def _cut(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows for train and for test (empty when test is given), drawn by an order."""
     everything = np.arange(table.num_rows)
-    labels, budget = strata(table), data.labels or data.labels_per_class
+    labels, budget, units = strata(table), data.labels or data.labels_per_class, together(table)
+
+    def choose(rows: np.ndarray) -> np.ndarray:
+        """Return those of some rows that the budget pays for."""
+        if budget is None:
+            return rows
+        if "identity" in table.column_names and units is not None:
+            chosen = choose_budget([units[row] for row in rows], budget, data.seed)
+        else:
+            chosen = choose_per_class(labels[rows], budget, order[rows])
+        return np.asarray(rows[chosen])
+
     if not make_test:
-        return (everything if budget is None else choose_per_class(labels, budget, order)), everything[:0]
-    whole = in_order and data.group is None and _is_plain_text(table)
-    if data.group is None and budget is not None and not whole:
-        train = choose_per_class(labels, budget, order)
+        return choose(everything), everything[:0]
+    whole = in_order and units is None and _is_plain_text(table)
+    if units is None and budget is not None and not whole:
+        train = choose(everything)
         return train, np.setdiff1d(everything, train)
     if whole:
         test = _choose_whole(table, data)
-    elif data.group is None:
+    elif units is None:
         test = choose_below(labels, data.test_share, order)
     else:
-        test = choose_groups(labels, table["group"].to_pylist(), data.test_share, data.seed)
-    train = everything[~member(test, table.num_rows)]
-    if budget is not None:
-        train = train[choose_per_class(labels[train], budget, order[train])]
-    return train, test
+        test = choose_groups(labels, units, data.test_share, data.seed)
+    return choose(everything[~member(test, table.num_rows)]), test
 
 
 def _is_plain_text(table: pa.Table) -> bool:
@@ -97,6 +114,9 @@ def _choose_whole(table: pa.Table, data: Data) -> np.ndarray:
 
 
 def _too_few(table: pa.Table, train: np.ndarray, data: Data, labels: Sequence[str]) -> list[str]:
+    if data.labels is not None and "identity" in table.column_names:
+        few = f"data.labels: {data.labels} rows hold no two whole identities; the smallest budget that does is larger"
+        return [few] if len(set(together(table.take(pa.array(train))) or ())) < 2 else []
     if data.labels is not None and len(train) < data.labels:
         return [f"{len(train)} training rows, fewer than data.labels: {data.labels}"]
     if data.labels_per_class is None or "label" not in table.column_names:

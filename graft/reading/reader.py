@@ -29,7 +29,8 @@ def read(data: Data, problem: Problem) -> Dataset:
     joined, labels, keys = read_given(data, problem)
     splits, keys = divide(joined, keys, data, labels, problems, problem.in_order)
     _refuse(data, problems)
-    return Dataset(splits, labels, fingerprint(splits, labels, keys), keys)
+    concluded, labels = problem.conclude(splits, labels)
+    return Dataset(concluded, labels, fingerprint(concluded, labels, keys), keys)
 
 
 def read_given(

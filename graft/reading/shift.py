@@ -40,7 +40,7 @@ def read_shift(shift: Shift, problem: Problem, labels: Sequence[str]) -> Dataset
     if "label" in table.column_names:
         table = _relabel(table, names, labels, shift.path)
     rows = [key for split in chosen for key in keys[split]]
-    splits = {"test": table}
+    splits = problem.conclude({"test": table}, labels)[0]
     return Dataset(splits, tuple(labels), fingerprint(splits, labels, {"test": rows}))
 
 

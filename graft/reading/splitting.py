@@ -9,26 +9,39 @@ import pyarrow as pa
 from graft.errors import DataError
 
 Indices = np.ndarray
+TOGETHER = ("group", "identity")
+"""Columns whose values are never on both sides of a division; the first that a table has counts."""
 
 
-def hold_out(table: pa.Table, share: float, seed: int, group: str | None = None) -> tuple[pa.Table, pa.Table]:
-    """Return (kept, held out) rows in their order; stratified by `label`, by whole groups where `group` is named.
+def hold_out(table: pa.Table, share: float, seed: int) -> tuple[pa.Table, pa.Table]:
+    """Return (kept, held out) rows in their order; stratified by `label`, by whole groups or identities.
 
     Raises DataError when rows or groups are too few for two sides.
     """
     if table.num_rows < 2:
         raise DataError(f"{table.num_rows} row(s) cannot be divided into training and validation rows")
     labels = strata(table)
-    if group is None:
-        held = choose_share(labels, share, seed)
-    else:
-        held = choose_groups(labels, table["group"].to_pylist(), share, seed)
+    units = together(table)
+    held = choose_share(labels, share, seed) if units is None else choose_groups(labels, units, share, seed)
     return table.filter(pa.array(~member(held, table.num_rows))), table.take(pa.array(held))
 
 
 def sample(table: pa.Table, most: int, seed: int) -> pa.Table:
-    """Return at most so many rows in their order; stratified by `label` where there is one."""
-    return table.take(pa.array(choose_sample(strata(table), most, seed)))
+    """Return at most so many rows in their order; stratified by `label` where there is one, by whole identities."""
+    return table.take(pa.array(choose_some(table, most, seed)))
+
+
+def choose_some(table: pa.Table, most: int, seed: int) -> np.ndarray:
+    """Return at most so many rows, sorted: see `choose_sample`, or `choose_whole` where rows have identities."""
+    if "identity" in table.column_names:
+        return choose_whole(table["identity"].to_pylist(), most, seed)
+    return choose_sample(strata(table), most, seed)
+
+
+def together(table: pa.Table) -> list[str] | None:
+    """Return what the rows of each are on one side of any division: the group, else the identity; None for neither."""
+    column = next((name for name in TOGETHER if name in table.column_names), None)
+    return None if column is None else [str(value) for value in table[column].to_pylist()]
 
 
 def strata(table: pa.Table) -> np.ndarray:
@@ -103,6 +116,24 @@ def choose_sample(labels: np.ndarray, most: int, seed: int) -> Indices:
         rows = order[labels[order] == label]
         places[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.sort(order[np.argsort(places[order], kind="stable")][:most])
+
+
+def choose_whole(units: Sequence[str], most: int, seed: int) -> Indices:
+    """Return at most so many rows, sorted: whole units in a drawn order, and a part of the last."""
+    names, unit_of = np.unique(np.asarray(units), return_inverse=True)
+    places = np.random.default_rng(seed).permutation(len(names))
+    return np.sort(np.argsort(places[unit_of], kind="stable")[:most])
+
+
+def choose_budget(units: Sequence[str], most: int, seed: int) -> Indices:
+    """Return the rows of as many whole units as at most so many rows hold, sorted.
+
+    The name of a unit and the seed decide its place in the order, and no other row.
+    """
+    names, unit_of, sizes = np.unique(np.asarray(units), return_inverse=True, return_counts=True)
+    order = np.argsort(draw_order([str(name).encode() for name in names], seed), kind="stable")
+    chosen = order[np.cumsum(sizes[order]) <= most]
+    return np.flatnonzero(np.isin(unit_of, chosen))
 
 
 def choose_groups(labels: np.ndarray, groups: Sequence[str], share: float, seed: int) -> Indices:

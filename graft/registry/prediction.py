@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from PIL.Image import Image
 
+    from graft.problems import Problem
     from graft.problems.sampling import Sampling
     from graft.reading import Medium
-    from graft.registry.package import Model
+    from graft.registry.package import Model, Package
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ def predict(
     question: str | None = None,
     draw: bool = False,
     sampling: Sampling | None = None,
+    beside: str | None = None,
+    gallery: Path | None = None,
 ) -> list[Prediction]:
     """Return one prediction per input, in order; raises BadInput naming every unusable input at once.
 
@@ -57,7 +60,9 @@ def predict(
     a file with one text per line, blank lines aside. An input longer than the model reads is cut, and noted. A
     `question` is asked about every text, where the problem is one of questions. With `draw` each answer is also
     drawn into its input, where the problem draws answers. A model that writes goes on with each text, as `sampling`
-    says; then a text is taken to the letter and may be empty, and one too long keeps its end.
+    says; then a text is taken to the letter and may be empty, and one too long keeps its end. Where inputs are
+    compared, each is with the file `beside` it, or with every file of a `gallery`; with neither its embedding is
+    returned.
     """
     import pyarrow as pa
 
@@ -76,10 +81,13 @@ def predict(
         return _written(load(package), _prompts(inputs), sampling)
     if sampling is not None:
         raise BadInput(f"how to draw a text: this model is for {problem.name}, which writes none")
+    _check_others(problem, beside, gallery)
     names, table = _files(inputs, medium) if medium.in_files else _texts(inputs, medium)
     if asks:
         table = table.append_column("question", pa.array([question] * table.num_rows, pa.string()))
     model = load(package)
+    if beside is not None or gallery is not None:
+        return [*_comparisons(model, package, names, table, beside, gallery, draw)]
     if not has_classes(problem):
         return [*_open_answers(model, names, table, draw)]
     notes = NOTES[modality](table, model.processor) if modality in NOTES else [""] * len(names)
@@ -113,6 +121,24 @@ def _written(model: Model, prompts: Sequence[str], sampling: Sampling | None) ->
     ]
 
 
+def _comparisons(
+    model: Model, package: Package, names: Sequence[str], table: pa.Table, beside: str | None, gallery: Path | None,
+    draw: bool,
+) -> Iterator[Prediction]:  # fmt: skip
+    """Yield what is said of each input beside another one, or beside the most similar ones of a gallery."""
+    from graft.reading import MEDIA
+    from graft.registry.matching import compare_with, draw_pair, gallery_files
+
+    medium = MEDIA[model.problem.modality]
+    others = [beside] if beside is not None else gallery_files(Path(gallery or ""), medium)
+    _, more = _files(others, medium)
+    given, held = ([cell["bytes"] for cell in one[medium.column].to_pylist()] for one in (table, more))
+    found = compare_with(model, package, given, held, others, best=beside is None)
+    for name, content, (facts, top) in zip(names, given, found, strict=True):
+        drawing = _png(draw_pair(content, held[top], medium)) if draw else None
+        yield Prediction(name, None, None, None, facts=facts, drawing=drawing)
+
+
 def _png(image: Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG")
@@ -137,6 +163,14 @@ def _prediction(name: str, shares: list[float], model: Model, note: str) -> Pred
     told = f"{'positive' if positive else 'negative'}: {model.labels[model.positive]} {share:.3f}, threshold "
     note = "; ".join(filter(None, [f"{told}{model.threshold:.3f}", note]))
     return Prediction(name, model.labels[place], shares[place], by_label, note, positive, model.threshold)
+
+
+def _check_others(problem: Problem, beside: str | None, gallery: Path | None) -> None:
+    given = [option for option, value in (("--with", beside), ("--gallery", gallery)) if value is not None]
+    if given and not problem.compares:
+        raise BadInput(f"{given[0]}: this model is for {problem.name}, which compares nothing", advice="Leave it out.")
+    if len(given) > 1:
+        raise BadInput("--with and --gallery: one of them, not both")
 
 
 def _files(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:

@@ -76,6 +76,8 @@ class Evidence:
     """check.json of the target."""
     roc: Sequence[RocCurve] = ()
     """Curves of sensitivity against specificity, where the catalogue names a positive class."""
+    accepts: Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] | None = None
+    """False and true accept rates of winner and control; None where no pairs are told apart."""
     drawn: Sequence[str] = ("pareto",)
     """What the catalogue asks to be drawn of the search, `study.report`."""
     samples: Sequence[Sample] = ()
@@ -102,7 +104,7 @@ def worst_mistakes(
             label=labels[truth[index]],
             predicted=labels[predicted[index]],
             probability=float(sureness[index]),
-            place=_place(row),
+            place=place_of(row),
             **SHOWN[problem.modality](row),
         )
         for index, row in zip(wrong, table.take(wrong).to_pylist(), strict=True)
@@ -118,7 +120,7 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
     return [
         replace(
             Mistake(
-                one.expected, one.answered, None, _place(row), **show_answer(problem, row, winner.answers[0][index])
+                one.expected, one.answered, None, place_of(row), **show_answer(problem, row, winner.answers[0][index])
             ),
             aligned=one.aligned,
             earned=float(own[index]),
@@ -127,5 +129,6 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
     ]
 
 
-def _place(row: Mapping[str, Any]) -> str:
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return where a row comes from, as a person would say it."""
     return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])

@@ -15,6 +15,7 @@ from graft.report.evidence import Evidence
 from graft.report.label_curve import doubling_sentence, label_curve_figure, multiplier_sentence
 from graft.report.network import draw
 from graft.report.operating_point import rates, roc_figure
+from graft.report.pairs import accepts_figure, thresholds_table
 from graft.report.pareto import pareto_figure
 from graft.report.robustness import against_control, corruptions_figure, list_conditions
 from graft.report.scores import scores_figure, scores_sentence, scores_table
@@ -47,6 +48,7 @@ def render_page(evidence: Evidence, figures: Mapping[str, str] | None = None) ->
         depths=scores_table(study),
         scores_said=scores_sentence(study),
         ahead=_ahead(evidence),
+        thresholds=thresholds_table(metrics),
         label_curve=_label_curve(evidence),
         operating_rates=rates(metrics),
         version=__version__,
@@ -75,6 +77,8 @@ def draw_figures(evidence: Evidence) -> Mapping[str, str]:
         figures["reliability"] = plots.reliability_figure(*evidence.reliability)
     if evidence.confusion is not None and len(labels) <= MOST_CLASSES:
         figures["confusion"] = plots.confusion_figure(evidence.confusion, labels)
+    if evidence.accepts:
+        figures["accepts"] = accepts_figure(evidence.accepts, evidence.metrics)
     if evidence.metrics["robustness"] is not None:
         figures["corruptions"] = corruptions_figure(evidence.robustness, study["metric"])
     if evidence.roc:

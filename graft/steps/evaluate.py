@@ -22,6 +22,7 @@ from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.label_curve import LabelCurve, measure_label_curve
 from graft.evaluation.measures import draws_of, fitted_temperature, plain, summarise
+from graft.evaluation.thresholds import read_thresholds
 from graft.evaluation.operating_point import OperatingPoint, measure_operating_point
 from graft.evaluation.package import predictions, write_golden, write_package
 from graft.evaluation.robustness import (
@@ -41,6 +42,7 @@ from graft.progress import Progress
 from graft.reading import Dataset, read, read_shift, row_hashes
 from graft.report.card import render_card
 from graft.report.evidence import Evidence, Fact, count_confusions, worst_answers, worst_mistakes
+from graft.report.pairs import accept_curves, hardest_pairs
 from graft.report.write import write_report
 
 Report = Callable[[str], None]
@@ -80,13 +82,18 @@ class Inputs:
 class Measured:
     """What one evaluation found."""
 
-    winner: Arm
+    arms: Mapping[str, Arm]
     metrics: Mapping[str, Any]
     robustness: Robustness
     label_curve: LabelCurve
     operating_point: OperatingPoint
     predictions: pa.Table
     samples: Sequence[Sample]
+
+    @property
+    def winner(self) -> Arm:
+        """The arm that is packaged."""
+        return self.arms["transfer"]
 
 
 def run(name: str, catalog: Catalog) -> None:
@@ -166,12 +173,14 @@ def _measure(inputs: Inputs, report: Report) -> Measured:
         inputs.run, inputs.target.evaluation, problem, arms, temperature, inputs.groups, draws
     )
     metrics |= {key: plain(value) for key, value in point.metrics.items()}
+    if problem.compares:
+        metrics |= read_thresholds(inputs.run / "validation.parquet", arms["transfer"])
     hashes = row_hashes(inputs.test, problem)
     answers = predictions(problem, hashes, arms["transfer"], arms["scratch"], temperature)
     texts = inputs.test["text"].to_pylist() if problem.writes else []
     seed = int(study["seeds"][0])
     samples = write_samples(problem, inputs.source, models["transfer"][0], processor, texts, seed)
-    return Measured(arms["transfer"], metrics, robustness, curve, point, answers, samples)
+    return Measured(arms, metrics, robustness, curve, point, answers, samples)
 
 
 def _probe(inputs: Inputs, probes: Probes, arms: Mapping[str, Arm], report: Report) -> Robustness:
@@ -204,7 +213,7 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
         trials=trials,
         curves=read_rows(inputs.run / "curves.csv"),
         costs=summarise_cost(trials, metrics["price_per_hour"]),
-        **_look(inputs, found.winner, metrics["temperature"]),
+        **_look(inputs, found, metrics["temperature"]),
         robustness=found.robustness.points,
         label_curve=found.label_curve,
         roc=found.operating_point.curves,
@@ -215,8 +224,12 @@ def _evidence(inputs: Inputs, found: Measured, metrics: Mapping[str, Any]) -> Ev
     )
 
 
-def _look(inputs: Inputs, winner: Arm, temperature: float | None) -> dict[str, Any]:
-    """Return what the report shows of single rows and classes."""
+def _look(inputs: Inputs, found: Measured, temperature: float | None) -> dict[str, Any]:
+    """Return what the report shows of single rows and classes, or of pairs of rows."""
+    winner = found.winner
+    if inputs.problem.compares:
+        mistakes = hardest_pairs(inputs.test, winner)
+        return {"confusion": None, "reliability": None, "mistakes": mistakes, "accepts": accept_curves(found.arms)}
     if not has_classes(inputs.problem):
         mistakes = worst_answers(inputs.test, winner, inputs.problem)
         return {"confusion": None, "reliability": None, "mistakes": mistakes}

@@ -93,7 +93,7 @@ def _divide(source: Source, dataset: Dataset) -> tuple[pa.Table, pa.Table]:
     if "validation" in dataset.splits:
         return dataset.splits["train"], dataset.splits["validation"]
     data = source.data
-    return hold_out(dataset.splits["train"], data.validation_share, data.seed, data.group)
+    return hold_out(dataset.splits["train"], data.validation_share, data.seed)
 
 
 def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -> tuple[Any, Any, Carried | None]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from graft.catalog import Data, Study
-from graft.reading.splitting import strata
+from graft.reading.splitting import strata, together
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,20 @@ class Selection:
 
 
 def choose_selection(train: pa.Table, data: Data, study: Study) -> Selection:
-    """Return the rule for these rows: as many folds as every class (and every class's groups) can fill."""
+    """Return the rule for these rows: as many folds as every class (and every class's groups) can fill.
+
+    Identities are what is counted where there are some, and each fold has two of them, or there is nothing to compare.
+    """
     labels = strata(train)
+    units = together(train)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
+    if "identity" in train.column_names:
+        rarest = len(set(units or ())) // 2
     single = rarest >= study.few_labels
     wanted = max(2, round(1 / data.validation_share)) if single else study.folds
-    groups = np.asarray(train["group"].to_pylist()) if data.group else labels
+    groups = labels if units is None else np.asarray(units)
     spread = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
-    grouped = data.group is not None and spread >= 2
+    grouped = units is not None and spread >= 2
     return Selection(max(2, min(wanted, rarest, spread if grouped else rarest)), single, grouped)
 
 
@@ -61,7 +67,7 @@ def split(train: pa.Table, selection: Selection, seed: int) -> Iterator[Fold]:
     labels = strata(train)
     if selection.grouped:
         splitter = StratifiedGroupKFold(selection.folds, shuffle=True, random_state=seed)
-        parts = splitter.split(labels, labels, train["group"].to_pylist())
+        parts = splitter.split(labels, labels, together(train))
     else:
         parts = StratifiedKFold(selection.folds, shuffle=True, random_state=seed).split(labels, labels)
     for number, (kept, held) in enumerate(parts):

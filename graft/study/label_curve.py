@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.errors import CatalogError
+from graft.reading.splitting import choose_whole
 from graft.study.study import Report, StudyResult, shifted
 from graft.study.trial import Bench, Outcome, run_part
 from graft.training.scoring import join
@@ -123,12 +124,15 @@ def explain_counts(labels: Labels, asked: Sequence[int] | None) -> str | None:
     return f"No label curve: the labelled budget has fewer than {FEWEST} label counts to compare."
 
 
-def draw_part(labels: Labels, count: int, seed: int) -> Labels:
+def draw_part(labels: Labels, count: int, seed: int, identities: Sequence[int] | None = None) -> Labels:
     """Return the rows of `count` labels per class, sorted: each class by its share, and at least one row of it.
 
     Parts of one seed are nested: a larger one holds the smaller. They are drawn as the labelled budget is, row by row
-    whatever the group: groups keep training and test rows apart, and no test row is among these.
+    whatever the group: groups keep training and test rows apart, and no test row is among these. Identities come whole,
+    all but the last, one after another.
     """
+    if identities is not None:
+        return choose_whole([str(one) for one in identities], count, seed)
     generator = np.random.default_rng(seed)
     orders = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     chosen = [order[:size] for order, size in zip(orders, _sizes(labels, count), strict=True)]
@@ -157,7 +161,7 @@ def train_curve(bench: Bench, result: StudyResult, test: Examples, report: Repor
     for arm, chosen in (("transfer", result.winner), ("scratch", result.control[0])):
         for seed in range(bench.study.seeds):
             for count in counts:
-                rows = draw_part(labels, count, seed)
+                rows = draw_part(labels, count, seed, bench.identities)
                 label = f"label curve, {chosen.candidate.strategy} seed {seed} on {len(rows)} labels"
                 answers, outcome = run_part(
                     bench, chosen.candidate, seed, chosen.steps, rows, test, shifted(report, done, label)

@@ -100,6 +100,7 @@ def _held_predictions(outcomes: Iterable[Outcome], chosen: Standing) -> pa.Table
     return pa.table(
         {
             "seed": pa.array([one.seed for one in mine for _ in one.validation_labels], pa.int64()),
+            "fold": pa.array([one.fold for one in mine for _ in one.validation_labels], pa.int64()),
             "label": pa.array([label for one in mine for label in one.validation_labels], pa.int64()),
             "logits": pa.array([row for one in mine for row in one.validation_logits], pa.list_(pa.float32())),
         }

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from math import ceil
@@ -77,6 +77,11 @@ class Bench:
             return np.asarray(self.examples.labels, dtype=np.int64)
         return np.zeros(self.examples.row_count, dtype=np.int64)
 
+    @property
+    def identities(self) -> Sequence[int] | None:
+        """The identity of each row of the labelled budget, all of whose rows are drawn together; None without any."""
+        return np.asarray(self.examples.labels).tolist() if self.problem.compares else None
+
     @cached_property
     def wide(self) -> AllBoundaries:
         """The source's layers under a head that reads every boundary; made where a candidate asks for it."""
@@ -109,7 +114,9 @@ class Outcome:
     peak_memory_bytes: int
     curve: list[dict[str, float | None]]
     validation_labels: list[int]
+    """Of the held rows, where there are classes: the class. Where answers are compared: the identity."""
     validation_logits: list[list[float]]
+    """What was answered to them."""
     forgetting: float | None = None
     """What the source lost of its own metric, above zero is worse; None for the control and where it is not known."""
     flops: int | None = None
@@ -126,7 +133,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
     rows = bench.examples.take(fold.train)
     model, outcome = _train(bench, candidate, seed, path, rows, held, patience, None, report)
     frozen = count_frozen(candidate.legs, [group.name for group in layer_groups(model)])
-    started, calibrated = time.perf_counter(), has_classes(bench.problem)
+    started, kept = time.perf_counter(), has_classes(bench.problem) or bench.problem.compares
     with playing(_prefix_for(bench, candidate), model, frozen) as player:
         metrics, answers = evaluate(model, bench.problem, held, bench.processor, player)
     outcome = replace(
@@ -136,8 +143,8 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         metric=metrics[bench.problem.metric],
         loss=metrics["loss"],
         seconds=round(outcome.seconds + time.perf_counter() - started, 3),
-        validation_labels=np.asarray(held.labels).tolist() if calibrated and held.labels is not None else [],
-        validation_logits=answers.tolist() if calibrated else [],
+        validation_labels=np.asarray(held.labels).tolist() if kept and held.labels is not None else [],
+        validation_logits=answers.tolist() if kept else [],
         forgetting=_forgetting(bench, candidate, model),
     )
     write_whole(path / OUTCOME, json.dumps(asdict(outcome)))

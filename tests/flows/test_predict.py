@@ -1,6 +1,7 @@
 """What `graft predict` prints and writes, with what the registry says made up."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,23 @@ def test_each_thing_that_was_found_is_a_line(monkeypatch, capsys, tmp_path):
     assert lines == [["a.png", "cell", "0.750", "3.000"], ["a.png", "cell", "0.500", "3.000"], ["b.png", "none"]]
     predict("t", ["a.png", "b.png"], None, tmp_path, None, as_json=True)
     assert json.loads(capsys.readouterr().out)[0]["facts"]["objects"][0] == cell
+
+
+def test_a_comparison_is_one_line_and_its_matches_are_json(monkeypatch, capsys):
+    asked = {}
+
+    def answer(reference, inputs, question, draw, **others):
+        asked.update(others)
+        facts = {"match": "g/anna.png", "similarity": 0.71, "same_at_far_1e-2": True, "same_at_far_1e-3": False}
+        matches = [{"file": "g/anna.png", "similarity": 0.71}, {"file": "g/bert.png", "similarity": 0.2}]
+        return [Prediction(name, None, None, None, facts={**facts, "matches": matches}) for name in inputs]
+
+    monkeypatch.setattr("graft.registry.predict", answer)
+    predict("t", ["a.png"], None, Path(), None, as_json=False, gallery=Path("g"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "g/anna.png 0.710 same not g/bert.png 0.200" in said
+    predict("t", ["a.png"], None, Path(), None, as_json=True, beside="b.png")
+    (plain,) = json.loads(capsys.readouterr().out)
+    assert plain["facts"]["same_at_far_1e-3"] is False
+    assert len(plain["facts"]["matches"]) == 2
+    assert asked == {"gallery": Path("g"), "beside": "b.png"}

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from flows.commands.predict import predict as ask
 from graft.catalog import load
+from graft.errors import BadInput
 from graft.problems import PROBLEMS
 from graft.problems.grades import Grades
 from graft.problems.image_classification import ImageClassification
@@ -22,6 +23,7 @@ from graft.settings import settings
 from graft.steps.__main__ import STEPS, main
 from tests.boxes import FCOS, scene_table
 from tests.conftest import BERT, RESNET
+from tests.faces import face_table
 from tests.masks import SEGFORMER, disc_table
 from tests.networks import GPT2, TIMM, VIT_MAE, WAV2VEC2
 from tests.sounds import tone, wav
@@ -273,6 +275,46 @@ def test_image_classification_from_images_without_labels(go, problem, network, l
     Path("bar.png").write_bytes(bars(1, 7)["image"][0].as_py()["bytes"])
     (said,) = predict("t", ["bar.png"])
     assert said.label in ("across", "down")
+    assert open_registry().verify("t")
+
+
+def test_face_verification_from_a_classifier(go):
+    drawn = face_table(6, 6, 1)
+    source = {
+        "problem": "image-classification", "data": {"path": "drawn.parquet"}, "backbone": {"config": RESNET},
+        "pretraining": {"epochs": 2, "image_size": 24},
+    }  # fmt: skip
+    target = {
+        "problem": "face-verification",
+        "data": {"path": "faces.parquet", "labels": 36},
+        "evaluation": {"robustness_rows": 12},
+        "study": {**STUDY, "label_counts": [12, 18]},
+    }
+    known = drawn.rename_columns(["image", "label"])
+    found = go(source, target, {"drawn.parquet": known, "faces.parquet": face_table(12, 4, 2, first=6)})
+    assert (found["metric"], found["higher_is_better"]) == ("equal_error_rate", False)
+    assert found["further"] == ["verification_accuracy", "tar_at_far_1e-2", "tar_at_far_1e-3", "rank_1"]
+    assert (found["train_rows"], found["test_rows"]) == (36, 8)
+    assert found["gain"] == pytest.approx(found["scratch"] - found["transfer"])
+    assert found["threshold_1e-2"] is not None
+    assert found["threshold_1e-3"] is None  # of some hundred pairs none can be told to be one in a thousand
+    assert found["forgetting"] >= 0 or found["source_before"] < 1
+    assert "Hardest pairs" in Path("reports/t/report.html").read_text()
+    for number, cell in enumerate(face_table(2, 2, 9)["image"].to_pylist()):
+        Path(f"{number}.png").write_bytes(cell["bytes"])
+    (said,) = predict("t", ["0.png"], beside="0.png", draw=True)
+    assert said.facts == {"with": "0.png", "similarity": pytest.approx(1, abs=1e-4), "same_at_far_1e-2": True}
+    assert said.drawing is not None
+    Path("people").mkdir()
+    for number in (0, 2, 3):
+        Path(f"people/{number}.png").write_bytes(Path(f"{number}.png").read_bytes())
+    one, other = predict("t", ["0.png", "1.png"], gallery=Path("people"))
+    assert one.facts["match"] == "people/0.png"
+    assert len(other.facts["matches"]) == 3
+    (alone,) = predict("t", ["0.png"])
+    assert len(alone.facts["embedding"]) == 128
+    with pytest.raises(BadInput, match="one of them"):
+        predict("t", ["0.png"], beside="1.png", gallery=Path("people"))
     assert open_registry().verify("t")
 
 

@@ -36,9 +36,9 @@ def predict(
     from graft.registry import predict
 
     sampling = Sampling(**drawing) if drawing else None
-    others: dict[str, Any] = {} if beside is None else {"beside": beside}
-    others |= {} if gallery is None else {"gallery": gallery}
-    predictions = predict(reference, inputs, question=question, draw=draw is not None, sampling=sampling, **others)
+    given = {"sampling": sampling, "beside": beside, "gallery": gallery}
+    others: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    predictions = predict(reference, inputs, question=question, draw=draw is not None, **others)
     files = [_answers(each, out) for each in predictions]
     drawings = _drawings(predictions, draw) if draw is not None else []
     _write([(path, content) for found in files for path, content in found.values()] + drawings)

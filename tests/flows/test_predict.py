@@ -14,7 +14,7 @@ from graft.registry import Prediction
 def answered(monkeypatch, tmp_path):
     """Answer every input with a mask of its own name, drawn where that is asked for; stand in an empty folder."""
 
-    def answer(reference, inputs, question, draw, sampling):
+    def answer(reference, inputs, question, draw, **_):
         return [
             Prediction(name, None, None, None, facts={"covered": "class 1 7%"}, pictures={"mask": name.encode()},
                        drawing=b"drawn " + name.encode() if draw else None)

@@ -52,11 +52,15 @@ def _show(table: pa.Table, found: Compared, pair: int) -> Mistake:
     who = dict.fromkeys(row["identity"] for row in rows)
     return Mistake(
         label=SAYS[same],
-        predicted=f"{SAYS[not same]}, similarity {similarity:.2f}",
+        predicted=f"{SAYS[not same]}, similarity {_rounded(similarity)}",
         probability=None,
         place=f"{' and '.join(who)}: {' and '.join(map(place_of, rows))}",
         image=picture_uri(side_by_side(*(open_image(row["image"]) for row in rows)), DRAWN),
     )
+
+
+def _rounded(similarity: float) -> str:
+    return f"{round(similarity, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def accept_curves(arms: Mapping[str, Arm]) -> dict[str, Curve]:
@@ -98,7 +102,7 @@ def thresholds_table(metrics: Mapping[str, Any]) -> Sequence[tuple[str, float | 
     """Return for each rate its name, the similarity that the package decides at, and both rates on test."""
     keys = [(name, f"threshold_{name}") for name in RATES]
     return [
-        (f"{RATES[name]:.1%}", metrics[key], metrics[f"{key}_tar"], metrics[f"{key}_far"])
+        (f"{100 * RATES[name]:g} %", metrics[key], metrics[f"{key}_tar"], metrics[f"{key}_far"])
         for name, key in keys
         if key in metrics
     ]

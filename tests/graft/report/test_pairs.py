@@ -56,7 +56,7 @@ def test_both_arms_have_a_curve_that_only_rises():
 def test_a_threshold_that_could_not_be_set_is_in_the_table():
     metrics = {f"threshold_{rate}{end}": None for rate in ("1e-2", "1e-3") for end in ("", "_tar", "_far")}
     metrics |= {"threshold_1e-2": 0.8, "threshold_1e-2_tar": 0.6, "threshold_1e-2_far": 0.02}
-    assert thresholds_table(metrics) == [("1.0%", 0.8, 0.6, 0.02), ("0.1%", None, None, None)]
+    assert thresholds_table(metrics) == [("1 %", 0.8, 0.6, 0.02), ("0.1 %", None, None, None)]
     assert thresholds_table({}) == []
 
 

@@ -81,10 +81,11 @@ class Fcos(transformers.PreTrainedModel):  # type: ignore[misc]
         """Return what is said at each point of images (rows, channels, height, width); labels are not read."""
         maps = self.backbone.forward_with_filtered_kwargs(pixel_values).feature_maps
         levels = [*self.pyramid(OrderedDict((str(place), one) for place, one in enumerate(maps))).values()]
-        distances, middles = self.box_head(levels)
-        places = cells([tuple(level.shape[-2:]) for level in levels]).to(distances)
+        said = [self.class_head(levels), *self.box_head(levels)]
+        places = cells([tuple(level.shape[-2:]) for level in levels]).to(pixel_values.device)
         shared = places.expand(len(pixel_values), -1, -1)
-        return FcosOutput(logits=torch.cat([self.class_head(levels), distances, middles, shared], dim=2))
+        # in full precision whatever the layers compute in: 8 bits do not tell the cells of a large image apart
+        return FcosOutput(logits=torch.cat([*(part.float() for part in said), shared], dim=2))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

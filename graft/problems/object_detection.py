@@ -70,7 +70,10 @@ class ObjectDetection(Problem):
         return fit_processor(table, config.get("backbone_config") or config, recipe)
 
     def fit(self, processor: Any, table: pa.Table, config: Mapping[str, Any]) -> Any:
-        """Return the processor with nothing cropped or padded: images are brought to a square, so that boxes fit."""
+        """Return the processor with nothing cropped or padded: images are brought to a square, so that boxes fit.
+
+        Where it is kept as it was stored, as by a source that is not trained, `encode` makes the same of it.
+        """
         return square(processor)
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
@@ -92,7 +95,7 @@ class ObjectDetection(Problem):
             place[0] = SIZE, width, height, 0, 0, 0
             for line, one in zip(place[1:], row.get("objects", []), strict=False):
                 line[:] = _line(one, width, height)
-        return Examples(read_pixels(table, processor), lines)
+        return Examples(read_pixels(table, square(processor)), lines)
 
     def collate(
         self, examples: Examples, rows: Sequence[int], processor: Any, generator: torch.Generator, training: bool
@@ -102,7 +105,7 @@ class ObjectDetection(Problem):
         import torch
 
         return {
-            "pixel_values": normalise(torch.from_numpy(examples.stack(rows)).float(), processor),
+            "pixel_values": normalise(torch.from_numpy(examples.stack(rows)).float(), square(processor)),
             "labels": torch.from_numpy(np.asarray(examples.labels)[list(rows)]),
         }
 

@@ -180,7 +180,7 @@ def square(processor: Any) -> Any:
     """
     from transformers import ViTImageProcessorPil
 
-    if isinstance(processor, ViTImageProcessorPil) and {*processor.size} == {"height", "width"}:
+    if isinstance(processor, ViTImageProcessorPil) and {*dict(processor.size)} == {"height", "width"}:
         return processor
     factor, mean, spread = _scaling(processor)
     if _timm_steps(processor) is not None:

@@ -22,7 +22,6 @@ from graft.evaluation.cost import summarise as summarise_cost
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.label_curve import LabelCurve, measure_label_curve
 from graft.evaluation.measures import draws_of, fitted_temperature, plain, summarise
-from graft.evaluation.thresholds import read_thresholds
 from graft.evaluation.operating_point import OperatingPoint, measure_operating_point
 from graft.evaluation.package import predictions, write_golden, write_package
 from graft.evaluation.robustness import (
@@ -35,6 +34,7 @@ from graft.evaluation.robustness import (
     unmeasured,
 )
 from graft.evaluation.samples import Sample, write_samples
+from graft.evaluation.thresholds import read_thresholds
 from graft.manifest import MANIFEST, files_digest, list_files, sha256, verify_manifest, whole_folder
 from graft.problems import PROBLEMS, Problem, problem_of
 from graft.problems.problem import has_classes

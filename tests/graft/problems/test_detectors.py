@@ -8,7 +8,9 @@ import transformers
 from torchvision.ops import box_convert, box_iou
 
 from graft.backbones import build, layer_groups, load, share_layers, transplant
+from graft.backbones.body import bare_body
 from graft.backbones.fcos import cells
+from graft.backbones.framing import by_plain_name
 from graft.catalog import Pretraining
 from graft.errors import CatalogError
 from graft.problems import PROBLEMS
@@ -19,6 +21,7 @@ from graft.training.batches import generator
 from graft.training.feed import Feed
 from graft.training.recording import record
 from tests.boxes import DETR, FCOS, YOLOS, scene_table
+from tests.networks import NETWORKS as SMALL
 
 PROBLEM = PROBLEMS["object-detection"]
 LABELS = ("disc", "square")
@@ -210,3 +213,20 @@ def test_frozen_layers_are_played_back(network, batch):
 def test_a_network_without_a_head_for_boxes_is_refused():
     with pytest.raises(CatalogError, match=r"'vit' has no head for boxes .* graft-fcos"):
         build(PROBLEM, {"model_type": "vit"}, LABELS, 0)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "timm resnet"])
+def test_a_classifier_becomes_the_backbone_of_an_fcos_with_all_of_its_stages(kind, tmp_path):
+    SMALL[kind].make().save_pretrained(tmp_path)
+    model = load(tmp_path, PROBLEM, LABELS)
+    classifier = load(tmp_path, PROBLEMS["image-classification"])
+    assert (model.config.model_type, len(model.backbone.channels)) == (
+        "graft-fcos",
+        {"resnet": 3, "timm resnet": 4}[kind],
+    )
+    channels = next(weight.shape[1] for weight in model.backbone.parameters() if weight.ndim == 4)
+    packed = PROBLEM.read(model.eval()(torch.zeros(2, channels, 64, 64)))
+    assert packed.shape[2] == len(LABELS) + 9
+    own, given = (by_plain_name(bare_body(one).state_dict()) for one in (model, classifier))
+    assert all(torch.equal(weight, given[name]) for name, weight in own.items())
+    assert {group.name for group in layer_groups(model)} >= {"stem", "block 1", "block 2", "head"}

@@ -219,7 +219,8 @@ def test_processors_that_keep_the_shape_of_an_image_are_made_square():
     made = square(detr)
     assert dict(made.size) == {"height": 48, "width": 48}
     assert (made.image_mean, made.image_std) == ((0.1, 0.2, 0.3), detr.image_std)
+    table = scene_table(2, width=80, height=40).drop_columns(["objects"])
+    assert PROBLEM.encode(table, detr).features.shape == (2, 3, 48, 48)
     own = ViTImageProcessorPil(size={"height": 20, "width": 20})
     assert square(own) is own
-    images = encoded(scene_table(2, width=80, height=40).drop_columns(["objects"])).features
-    assert images.shape == (2, 3, 32, 32)
+    assert encoded(table).features.shape == (2, 3, 32, 32)

@@ -6,7 +6,7 @@ import pytest
 
 from graft.evaluation.arms import Arm
 from graft.problems.pairs import Face, PairGrades
-from graft.report.pairs import hardest_pairs, accept_curves, accepts_figure, thresholds_table
+from graft.report.pairs import accept_curves, accepts_figure, hardest_pairs, thresholds_table
 from tests.faces import face_table
 
 ANGLES = (0.0, 1.2, 0.5, 0.75)  # a person's second picture is nearer to the other person than to the first

@@ -1,7 +1,7 @@
 """The ready catalogues of the real datasets, tests/real/NAME/params.yaml, and the steps that run them.
 
-A catalogue runs in a project of its own, a folder below `.graft/bench/problems`. A step that has run there with the same
-code, the same entries and the same rows is not run again.
+A catalogue runs in a project of its own, a folder below `.graft/bench/problems`. A step that has run there with the
+same code, the same entries and the same rows is not run again.
 """
 
 import json

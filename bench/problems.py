@@ -1,4 +1,4 @@
-"""Does it learn? Every ready catalogue of a real dataset through the real steps, against scratch and the trivial answer."""
+"""Does it learn? Every ready catalogue of a real dataset, against scratch and against the trivial answer."""
 
 import json
 import os
@@ -20,14 +20,17 @@ from graft.reading import read
 TITLE = "Problems"
 METHOD = """\
 Each row is a target of a ready catalogue, `tests/real/NAME/params.yaml`, which goes through the steps that `graft run`
-calls: check, pretrain, adapt, evaluate. The networks are small enough for a CPU and begin at random, so the figures say
-what a study finds out, not what the datasets allow. *Transfer* is the strategy that the study chose, *scratch* the same
-network from random weights with the same budget, each the mean over seeds with a 95 % interval over test rows and seeds.
+calls: check, pretrain, adapt, evaluate. The networks are small enough for a CPU and begin at random, so the figures
+say what a study finds out, not what the datasets allow. *Transfer* is the strategy that the study chose, *scratch* the
+same network from random weights with the same budget, each the mean over seeds with a 95 % interval over test rows and
+seeds.
 
 *Trivial* is the best answer that does not look at what it is asked (the largest class, the mean mask, the first tokens
 of a text, one transcript for every clip), chosen on all training rows and graded on the same test rows. A model that is
 better with the intervals apart has learned something. Minutes are those of all steps, the source's included."""
 KEPT = "problems"  # folder of the rows beside the results
+ENDS = ("", "_low", "_high")
+COLUMNS = ("target", "source", "labels", "metric", "transfer", "scratch", "trivial", "verdict", "strategy", "minutes")
 
 
 class Row(Frozen):
@@ -109,6 +112,7 @@ def measure(run: Run, project: Project) -> Row:
     found: dict[str, Any] = json.loads((report / "metrics.json").read_text())
     source, target = project.catalog.source(project.source), project.catalog.target(run.target)
     answer = measure_trivial(project, found)
+    ends = {name: tuple(found[f"{name}{end}"] for end in ENDS) for name in ("transfer", "scratch", "gain")}
     config = source.backbone.config or {}
     study = target.study
     return Row(
@@ -116,8 +120,7 @@ def measure(run: Run, project: Project) -> Row:
         network=str(source.backbone.hub or config.get("architecture") or config.get("model_type")),
         problem=target.problem, metric=found["metric"], higher_is_better=found["higher_is_better"],
         labels=_labels(found), trivial=answer.ends, trivial_words=answer.words,
-        **{name: tuple(found[f"{name}{end}"] for end in ("", "_low", "_high")) for name in ("transfer", "scratch", "gain")},
-        verdict=found["verdict"], strategy=found["strategy"], test_rows=found["test_rows"],
+        **ends, verdict=found["verdict"], strategy=found["strategy"], test_rows=found["test_rows"],
         study=f"{', '.join(study.strategies)}; {study.budget_steps} steps of {study.batch_size}, {study.seeds} seeds",
         minutes=round(seconds / 60, 1), load=round(load, 2), date=datetime.now(UTC).date().isoformat(),
         code=code_digest()[:12], key=key,
@@ -149,7 +152,7 @@ def summarise(rows: Sequence[Row]) -> Conclusion:
         title="Every real dataset",
         note="WER is the word error rate, of which less is better. In bold what is better than the trivial answer with "
         "the intervals apart.",
-        columns=("target", "source", "labels", "metric", "transfer", "scratch", "trivial", "verdict", "strategy", "minutes"),
+        columns=COLUMNS,
         rows=tuple(_cells(row) for row in rows),
     )  # fmt: skip
     cut = Table(

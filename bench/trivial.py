@@ -45,7 +45,7 @@ class Trivial:
 
 
 def measure(problem: Problem, train: Examples, test: Examples, labels: Sequence[str], **draws: Any) -> Trivial:
-    """Return the constant answer that is best on the training rows, with the interval of its metric on the test rows."""
+    """Return the constant answer that is best on training rows, with the interval of its metric on the test rows."""
     known = "classes" if has_classes(problem) else problem.name
     if known not in CONSTANTS:
         raise ValueError(f"no trivial answer is known to {problem.name}; add one to CONSTANTS in bench/trivial.py")
@@ -78,7 +78,8 @@ def _beginnings(train: Examples, labels: Sequence[str]) -> Iterator[Constant]:
     """Yield the first tokens of the text, so and so many."""
 
     def begin(examples: Examples, length: int) -> Answers:
-        assert examples.rows is not None and examples.labels is not None  # windows have both
+        assert examples.rows is not None  # a text has windows
+        assert examples.labels is not None
         first = np.asarray(examples.labels)[np.unique(examples.rows, return_index=True)[1]]
         start, end = first[:, 2], np.minimum(first[:, 2] + length - 1, first[:, 3])
         zero = np.zeros_like(start)
@@ -90,7 +91,8 @@ def _beginnings(train: Examples, labels: Sequence[str]) -> Iterator[Constant]:
 
 def _transcripts(train: Examples, labels: Sequence[str]) -> Iterator[Constant]:
     """Yield nothing at all, and what is said in some of the training clips."""
-    assert train.labels is not None and train.truths is not None  # every clip has both
+    assert train.labels is not None  # every clip has characters
+    assert train.truths is not None
     said = {one.text: ids[FACTS:] for one, ids in zip(train.truths, train.labels, strict=True)}
     for text, ids in [("", np.full(1, np.nan)), *sorted(said.items())[:: max(1, len(said) // TRANSCRIPTS)]]:
         row = np.asarray(ids, dtype=np.float32)

@@ -53,6 +53,8 @@ class Examples:
     """The row that each item is of (items,), from 0 and in order; None where every item is a row."""
     bytes: int | None = None
     """Bytes of all the texts, where every token of them is predicted once: what a loss per byte is taken over."""
+    names: Sequence[str] = ()
+    """Names of the classes that answers tell of, where a registered model is asked; none while it is trained."""
 
     def __len__(self) -> int:
         return len(self.features)

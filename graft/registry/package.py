@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class Model:
         """Return the answers with the examples that they are about, which say what a place in one means."""
         from graft.training import predict
 
-        examples = self.problem.encode(table, self.processor)
+        examples = replace(self.problem.encode(table, self.processor), names=self.labels)
         return predict(self.network, self.problem, examples, self.processor), examples
 
     def probabilities(self, table: pa.Table) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -1,7 +1,7 @@
 """The ready catalogues of the real datasets, tests/real/NAME/params.yaml, and the steps that run them.
 
-A catalogue runs in a project of its own, a folder below `.graft/bench/problems`. A step that has run there with the
-same code, the same entries and the same rows is not run again.
+All of them run in one project, the folder `.graft/bench/problems`, so that a source that two of them have is trained
+once. A step that has run there with the same code, the same entries and the same rows is not run again.
 """
 
 import json
@@ -20,13 +20,15 @@ from bench.rows import REAL, ROOT
 from bench.sources import KEPT
 from graft.catalog import Catalog, load
 from graft.manifest import digest, list_files, sha256, write_whole
+from graft.problems import PROBLEMS, Problem
 
 CATALOGUES = ROOT / "tests" / "real"
-ORDER = (  # of the rows of the table; a catalogue more is a folder and a word here
+ORDER = (  # of the rows of the table; a catalogue more is a folder, and comes last if it has no word here
     "fashion_mnist", "mnist", "pneumonia", "nuclei", "movie_reviews", "review_sentences", "emotion", "squad",
-    "spoken_digits", "connected_digits", "yes_no",
+    "spoken_digits", "connected_digits", "yes_no", "blood_cells", "faces", "shakespeare",
 )  # fmt: skip
-PROJECTS = KEPT / "problems"
+start = subprocess.run  # of a step
+PROJECT = KEPT / "problems"
 OUTPUTS = {  # of a step, each with a manifest
     "check-source": "checks/sources", "pretrain": "checkpoints", "check-target": "checks/targets", "adapt": "runs",
     "evaluate": "reports",
@@ -49,6 +51,11 @@ class Run:
         wanted += [REAL / name for name in derived.ORIGINS.get(self.catalogue, ())]
         return next((path for path in wanted if not path.exists()), None)
 
+    @property
+    def problem(self) -> Problem:
+        """What is predicted."""
+        return PROBLEMS[self._catalog().targets[self.target].problem]
+
     def _catalog(self) -> Catalog:
         return load(CATALOGUES / self.catalogue / "params.yaml")
 
@@ -62,10 +69,11 @@ class Run:
             entry["data"]["path"] = str((ROOT / path).resolve())
         if quick:
             _reduce(raw)
-        folder.mkdir(parents=True, exist_ok=True)
-        catalog = Catalog.model_validate(raw)
-        (folder / "params.yaml").write_text(json.dumps(raw, indent=2))  # JSON is YAML
-        return Project(folder, catalog, self.target)
+        _rename(raw, self.target)
+        project = Project(folder, Catalog.model_validate(raw), self.target)
+        project.params.parent.mkdir(parents=True, exist_ok=True)
+        project.params.write_text(json.dumps(raw, indent=2))  # JSON is YAML
+        return project
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,11 @@ class Project:
         """The name of the target's source."""
         return self.catalog.targets[self.target].source
 
+    @property
+    def params(self) -> Path:
+        """The catalogue, one for each target: another that is opened here does not disturb a run."""
+        return self.folder / "params" / f"{self.target}.yaml"
+
     def run(self) -> float:
         """Run every step that is not current, and return the seconds that all of them took when they ran."""
         return sum(self._step(step, name) for step, name in self._way())
@@ -95,10 +108,10 @@ class Project:
         if known.get("key") == key and (self.folder / OUTPUTS[step] / name / "manifest.json").exists():
             return float(known["seconds"])
         print(f"  {step}@{name}", file=sys.stderr, flush=True)
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "GRAFT_PARAMS": str(self.params.resolve())}
         started = time.perf_counter()
         command = [sys.executable, "-m", "graft.steps", step, name]
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        done = start(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{self.folder}: {step}@{name} ended with {done.returncode}:\n{done.stderr[-4000:]}")
         seconds = round(time.perf_counter() - started, 1)
@@ -123,11 +136,9 @@ class Project:
 
 def find() -> list[Run]:
     """Return the targets of every ready catalogue, in the order of the table."""
-    found = [
-        Run(name, target) for name in ORDER if (CATALOGUES / name / "params.yaml").is_file()
-        for target in load(CATALOGUES / name / "params.yaml").targets
-    ]  # fmt: skip
-    return found
+    there = sorted(path.parent.name for path in CATALOGUES.glob("*/params.yaml"))
+    ordered = sorted(there, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+    return [Run(name, target) for name in ordered for target in load(CATALOGUES / name / "params.yaml").targets]
 
 
 @cache
@@ -138,6 +149,14 @@ def code_digest() -> str:
 
 
 LEARNING = ("reading", "problems", "backbones", "strategies", "training", "study", "evaluation")
+
+
+def _rename(raw: dict[str, Any], target: str) -> None:
+    """Keep one target and its source, under a name of its own: other catalogues may call another source the same."""
+    entry = raw["targets"][target]
+    source = raw["sources"][entry["source"]]
+    entry["source"] = f"{entry['source']}-{digest(source)[:6]}"
+    raw |= {"sources": {entry["source"]: source}, "targets": {target: entry}}
 
 
 def _reduce(raw: dict[str, Any]) -> None:

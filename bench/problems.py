@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import trivial
-from bench.catalogues import PROJECTS, Project, Run, code_digest, find
+from bench.catalogues import PROJECT, Project, Run, code_digest, find
 from bench.harness import Comparison
-from bench.results import RESULTS, Conclusion, Frozen, Guard, Measured, Table
+from bench.results import RESULTS, Conclusion, Guard, Measured, Standing, Standings, Table
 from graft.backbones import load_processor
 from graft.manifest import write_whole
 from graft.problems import PROBLEMS
@@ -29,26 +29,20 @@ seeds.
 of a text, one transcript for every clip), chosen on all training rows and graded on the same test rows. A model that is
 better with the intervals apart has learned something. Minutes are those of all steps, the source's included."""
 KEPT = "problems"  # folder of the rows beside the results
+QUICK = PROJECT.with_name("problems-quick")
 ENDS = ("", "_low", "_high")
 COLUMNS = ("target", "source", "labels", "metric", "transfer", "scratch", "trivial", "verdict", "strategy", "minutes")
 
 
-class Row(Frozen):
-    """What came of one target."""
+class Row(Standing):
+    """What came of one target, which is its `name`."""
 
     catalogue: str
-    target: str
     source: str
     network: str
     problem: str
-    metric: str
-    higher_is_better: bool
     labels: str
-    transfer: tuple[float, float, float]
-    """Value and the ends of its interval, as of the next three."""
-    scratch: tuple[float, float, float]
     gain: tuple[float, float, float]
-    trivial: tuple[float, float, float]
     trivial_words: str
     verdict: str
     strategy: str
@@ -61,13 +55,6 @@ class Row(Frozen):
     code: str
     key: str
 
-    @property
-    def learned(self) -> bool:
-        """Whether the model is better than the trivial answer with the intervals apart."""
-        if self.higher_is_better:
-            return self.transfer[1] > self.trivial[2]
-        return self.transfer[2] < self.trivial[1]
-
 
 def comparisons(quick: bool) -> Iterator[Comparison]:
     """Yield nothing: no time is compared."""
@@ -76,7 +63,7 @@ def comparisons(quick: bool) -> Iterator[Comparison]:
 
 def conclude(measured: Sequence[Measured], quick: bool, only: Sequence[str] = (), again: bool = False) -> Conclusion:
     """Measure the rows that are asked for, and return the table of all that there are."""
-    folder = (PROJECTS.parent if quick else RESULTS) / KEPT
+    folder = QUICK / "rows" if quick else RESULTS / KEPT
     runs = [run for run in find() if not only or {run.target, run.catalogue} & {*only}]
     if not runs:
         known = ", ".join(run.target for run in find())
@@ -85,7 +72,10 @@ def conclude(measured: Sequence[Measured], quick: bool, only: Sequence[str] = ()
         if (missing := run.needs) is not None:
             print(f"  {run.target}: left out, {missing} is not there", file=sys.stderr, flush=True)
             continue
-        project = run.open(PROJECTS.with_name("quick") / run.catalogue if quick else PROJECTS / run.catalogue, quick)
+        if not trivial.is_known(run.problem):
+            print(f"  {run.target}: left out, {trivial.MISSING.format(run.problem.name)}", file=sys.stderr, flush=True)
+            continue
+        project = run.open(QUICK if quick else PROJECT, quick)
         path = folder / f"{run.target}.json"
         if path.exists() and not again and Row.model_validate_json(path.read_text()).key == project.key:
             print(f"  {run.target}: measured before on the same code and rows", file=sys.stderr, flush=True)
@@ -101,7 +91,7 @@ def kept(folder: Path) -> list[Row]:
     """Return the rows that were measured, in the order of the table."""
     order = [run.target for run in find()]
     rows = [Row.model_validate_json(path.read_text()) for path in folder.glob("*.json")]
-    return sorted((row for row in rows if row.target in order), key=lambda row: order.index(row.target))
+    return sorted((row for row in rows if row.name in order), key=lambda row: order.index(row.name))
 
 
 def measure(run: Run, project: Project) -> Row:
@@ -116,7 +106,7 @@ def measure(run: Run, project: Project) -> Row:
     config = source.backbone.config or {}
     study = target.study
     return Row(
-        catalogue=run.catalogue, target=run.target, source=f"{_name(source.data.path)}, {source.problem}",
+        catalogue=run.catalogue, name=run.target, source=f"{_name(source.data.path)}, {source.problem}",
         network=str(source.backbone.hub or config.get("architecture") or config.get("model_type")),
         problem=target.problem, metric=found["metric"], higher_is_better=found["higher_is_better"],
         labels=_labels(found), trivial=answer.ends, trivial_words=answer.words,
@@ -142,7 +132,7 @@ def measure_trivial(project: Project, found: dict[str, Any]) -> trivial.Trivial:
 
 def summarise(rows: Sequence[Row]) -> Conclusion:
     """Return the table, and which models have learned something."""
-    short = [row.target for row in rows if not row.learned]
+    short = [row.name for row in rows if not row.learned]
     guard = Guard(
         name="trained models better than the trivial answer, intervals apart",
         found=f"{len(rows) - len(short)} of {len(rows)}" + (f"; not {', '.join(short)}" if short else ""),
@@ -160,16 +150,20 @@ def summarise(rows: Sequence[Row]) -> Conclusion:
         note="The budget of each study, and the machine's load when it began: on shared cores minutes say little.",
         columns=("target", "network", "study", "test rows", "load", "date"),
         rows=tuple(
-            (row.target, row.network, row.study, f"{row.test_rows:,}", f"{row.load:g}", row.date) for row in rows
+            (row.name, row.network, row.study, f"{row.test_rows:,}", f"{row.load:g}", row.date) for row in rows
         ),
     )  # fmt: skip
-    return Conclusion(guards=(guard,), tables=(table, cut))
+    standings = Standings(
+        title="Models, their controls and the trivial answer", axis="metric on the test rows, with 95 % intervals",
+        rows=tuple(Standing.model_validate(row.model_dump(include={*Standing.model_fields})) for row in rows),
+    )  # fmt: skip
+    return Conclusion(guards=(guard,), tables=(table, cut), standings=standings)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     bold = "**" if row.learned else ""
     return (
-        row.target,
+        row.name,
         row.source,
         row.labels,
         {"word_error_rate": "WER"}.get(row.metric, row.metric.replace("_", " ")),

@@ -18,6 +18,7 @@ from graft.problems.transcripts import FACTS
 from graft.reading import VOID
 
 Answers = npt.NDArray[np.float32]
+MISSING = "no trivial answer is known to {}; add one to CONSTANTS in bench/trivial.py"
 LENGTHS = (1, 2, 3, 5, 8, 12, 20, 30)  # tokens of an answer at the beginning of a text
 TRANSCRIPTS = 40  # of training that are tried as the answer to every clip
 
@@ -46,14 +47,22 @@ class Trivial:
 
 def measure(problem: Problem, train: Examples, test: Examples, labels: Sequence[str], **draws: Any) -> Trivial:
     """Return the constant answer that is best on training rows, with the interval of its metric on the test rows."""
-    known = "classes" if has_classes(problem) else problem.name
-    if known not in CONSTANTS:
-        raise ValueError(f"no trivial answer is known to {problem.name}; add one to CONSTANTS in bench/trivial.py")
+    if not is_known(problem):
+        raise ValueError(MISSING.format(problem.name))
     sign = 1 if problem.higher_is_better else -1
-    found = [*CONSTANTS[known](train, labels)]
+    found = [*CONSTANTS[_kind(problem)](train, labels)]
     worth = [sign * problem.grade(one.about(train), train.expected).mean for one in found]
     best = found[int(np.argmax(worth))]
     return Trivial(best.words, estimate(problem.grade(best.about(test), test.expected), **draws))
+
+
+def is_known(problem: Problem) -> bool:
+    """Say whether there is a trivial answer to a problem."""
+    return _kind(problem) in CONSTANTS
+
+
+def _kind(problem: Problem) -> str:
+    return "classes" if has_classes(problem) else problem.name
 
 
 def _classes(train: Examples, labels: Sequence[str]) -> Iterator[Constant]:

@@ -24,6 +24,8 @@ QUIET = "theo"  # the speaker whom a classifier of the other five is adapted to
 SAID = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PAUSE = 400  # samples of silence after a digit, at 8 kHz
 Rows = list[dict[str, Any]]
+Files = Iterator[tuple[str, pa.Table | str]]
+"""Rows, or a text, with the file that they go to."""
 
 
 def make(name: str, root: Path = Path()) -> Path:
@@ -32,25 +34,29 @@ def make(name: str, root: Path = Path()) -> Path:
     if not folder.is_dir():
         unfinished = folder.with_name(f"{name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        for place, table in DERIVED[name]():
+        for place, content in DERIVED[name]():
             (unfinished / place).parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, unfinished / place)
+            if isinstance(content, str):
+                (unfinished / place).write_text(content)
+            else:
+                pq.write_table(content, unfinished / place)
         unfinished.rename(folder)
     return folder
 
 
-def _nuclei() -> Iterator[tuple[str, pa.Table]]:
+def _nuclei() -> Files:
     """Yield the fluorescence images and the stained ones apart, each with its splits."""
     folder = REAL / "nuclei"
     rows = _read_csv(folder / "index.csv")
     for kind in ("fluorescence", "stained"):
+        yield f"{kind}/classes.txt", "background\nnucleus\n"
         for split in ("train", "validation", "test"):
             mine = [row for row in rows if (row["kind"], row["split"]) == (kind, split)]
             cells = [{name: _cell(folder / row[name]) for name in ("image", "mask")} for row in mine]
             yield f"{kind}/{split}.parquet", pa.Table.from_pylist(cells)
 
 
-def _spoken_digits() -> Iterator[tuple[str, pa.Table]]:
+def _spoken_digits() -> Files:
     """Yield the digits of five speakers, and those of the sixth, each with the splits that they came with."""
     for split in ("train", "test"):
         rows = _digits(split)
@@ -59,7 +65,7 @@ def _spoken_digits() -> Iterator[tuple[str, pa.Table]]:
             yield f"{name}/{split}.parquet", pa.Table.from_pylist([_clip(row, "label", "speaker") for row in kept])
 
 
-def _connected_digits() -> Iterator[tuple[str, pa.Table]]:
+def _connected_digits() -> Files:
     """Yield single digits of five speakers, and three digits in a row of the sixth."""
     others = [row for split in ("train", "test") for row in _digits(split) if row["speaker"] != SPEAKER]
     yield "single.parquet", pa.Table.from_pylist([_clip(row, "label", "speaker") for row in others])
@@ -67,7 +73,7 @@ def _connected_digits() -> Iterator[tuple[str, pa.Table]]:
         yield f"joined/{split}.parquet", pa.Table.from_pylist(join_digits(split, {SPEAKER}, count, (3, 3), seed))
 
 
-def _yes_no() -> Iterator[tuple[str, pa.Table]]:
+def _yes_no() -> Files:
     """Yield digits in a row of every speaker of spoken_digits, the source of yes_no."""
     speakers = {row["speaker"] for row in _digits("train")} - {QUIET}
     for split, count, seed in (("train", 900, 2), ("test", 60, 3)):
@@ -116,7 +122,7 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-DERIVED: dict[str, Callable[[], Iterator[tuple[str, pa.Table]]]] = {
+DERIVED: dict[str, Callable[[], Files]] = {
     "nuclei": _nuclei,
     "spoken_digits": _spoken_digits,
     "connected_digits": _connected_digits,

@@ -5,6 +5,8 @@ passages lose their questions. What is made lies in `.graft/real/NAME`, where th
 """
 
 import csv
+import json
+import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.cloze import ask
 from bench.rows import REAL
 
 MADE = Path(".graft/real")
@@ -54,6 +57,22 @@ def _nuclei() -> Files:
             mine = [row for row in rows if (row["kind"], row["split"]) == (kind, split)]
             cells = [{name: _cell(folder / row[name]) for name in ("image", "mask")} for row in mine]
             yield f"{kind}/{split}.parquet", pa.Table.from_pylist(cells)
+
+
+def _squad() -> Files:
+    """Yield questions made of the passages of the training articles; validation and test are made of other articles."""
+    held = _passages("validation")
+    parts = {"train": (_passages("train"), 40), "validation": (held[::2], 4), "test": (held[1::2], 4)}
+    for split, (passages, most) in parts.items():
+        draws = random.Random(split)
+        rows = [row for passage in passages for row in ask(passage, most, draws)]
+        draws.shuffle(rows)
+        yield f"cloze/{split}.parquet", pa.Table.from_pylist(rows)
+
+
+def _passages(split: str) -> list[str]:
+    articles = json.loads((REAL / "squad" / f"{split}.json").read_text())["data"]
+    return [paragraph["context"] for article in articles for paragraph in article["paragraphs"]]
 
 
 def _spoken_digits() -> Files:
@@ -125,11 +144,14 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 
 DERIVED: dict[str, Callable[[], Files]] = {
     "nuclei": _nuclei,
+    "squad": _squad,
     "spoken_digits": _spoken_digits,
     "connected_digits": _connected_digits,
     "yes_no": _yes_no,
 }
-ORIGINS = {"nuclei": ("nuclei",)} | dict.fromkeys(("spoken_digits", "connected_digits", "yes_no"), ("spoken_digits",))
+ORIGINS = {name: (name,) for name in ("nuclei", "squad")} | dict.fromkeys(
+    ("spoken_digits", "connected_digits", "yes_no"), ("spoken_digits",)
+)
 """The real datasets that the rows of a name are made of."""
 
 

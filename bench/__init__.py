@@ -13,4 +13,5 @@ BENCHMARKS = {
     "fusion": "bench.fusion",
     "study": "bench.study",
     "decisions": "bench.decisions",
+    "problems": "bench.problems",
 }

@@ -1,4 +1,4 @@
-"""Run the benchmarks: python -m bench [NAME...] [--repeats N] [--quick] [--list]."""
+"""Run the benchmarks: python -m bench [NAME...] [--repeats N] [--quick] [--only ROW] [--again] [--list]."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from bench import BENCHMARKS
 
 LEAST_REPEATS = 5
+ROWS = "problems"  # the benchmark of which rows can be asked for
 QUICK = Path(".graft/bench")  # what a quick run finds is no result
 
 
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder, load = QUICK if options.quick else results.RESULTS, os.getloadavg()[0]
     holds = True
     for name in options.names or BENCHMARKS:
-        result = harness.run(name, BENCHMARKS[name], options.repeats, options.quick, load)
+        wanted = {"only": options.only, "again": options.again} if name == ROWS else {}
+        result = harness.run(name, BENCHMARKS[name], options.repeats, options.quick, load, **wanted)
         print(table.lines(result))
         print(f"written to {results.write(result, folder)}")
         holds &= result.holds
@@ -42,10 +44,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; none: all")
     parser.add_argument("--repeats", type=int, help=f"repeats of each comparison, at least {LEAST_REPEATS}")
     parser.add_argument("--quick", action="store_true", help=f"once and little, to see that it runs; kept in {QUICK}")
+    parser.add_argument("--only", action="append", default=[], metavar="ROW", help=f"of {ROWS}: this row; repeatable")
+    parser.add_argument("--again", action="store_true", help=f"of {ROWS}: also what was measured on the same code")
     parser.add_argument("--list", action="store_true", help="print the names")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if (options.only or options.again) and options.names != [ROWS]:
+        parser.error(f"--only and --again are of {ROWS}: python -m bench {ROWS} --only ROW")
     if options.repeats is None:
         options.repeats = 1 if options.quick else LEAST_REPEATS
     if options.repeats < (1 if options.quick else LEAST_REPEATS):

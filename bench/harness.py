@@ -64,8 +64,8 @@ class Comparison:
     """Whether it is too long to repeat: one round, which counts, after others of its kind were repeated."""
 
 
-def run(name: str, module: str, repeats: int, quick: bool, load: float) -> Result:
-    """Run one benchmark and return what it found."""
+def run(name: str, module: str, repeats: int, quick: bool, load: float, **wanted: Any) -> Result:
+    """Run one benchmark and return what it found; `wanted` is what its `conclude` is told of the rows to measure."""
     benchmark = import_module(module)
     measured = []
     for comparison in benchmark.comparisons(quick):
@@ -80,7 +80,7 @@ def run(name: str, module: str, repeats: int, quick: bool, load: float) -> Resul
         repeats=repeats,
         machine=describe(load),
         comparisons=tuple(measured),
-        conclusion=Conclusion() if conclude is None else conclude(measured, quick),
+        conclusion=Conclusion() if conclude is None else conclude(measured, quick, **wanted),
     )
 
 

@@ -56,7 +56,7 @@ def render(results: Iterable[Result]) -> str:
 
 def _section(result: Result) -> str:
     where = "" if result.machine.gpu is None else f" on {result.machine.gpu}"
-    shown = "readings with spread and aim" if result.comparisons else "intervals and truths"
+    shown = "readings with spread and aim" if result.comparisons else _shown(result)
     picture = f"![{result.title}: {shown}]({PICTURES.format(name=result.name)})"
     parts = [f"## {result.title}{where}", result.method, _circumstances(result), picture]
     if result.comparisons:
@@ -66,6 +66,10 @@ def _section(result: Result) -> str:
     if result.conclusion.guards:
         parts.append("\n".join(f"- Guard: {guard(one)}." for one in result.conclusion.guards))
     return "\n\n".join(parts) + "\n"
+
+
+def _shown(result: Result) -> str:
+    return "intervals and truths" if result.conclusion.forest else "transfer, scratch and the trivial answer"
 
 
 def _circumstances(result: Result) -> str:

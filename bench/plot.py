@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from bench import forest
+from bench import forest, standings
 from bench.results import Against, Measured, Result, Scale
 from bench.table import amount, guard, reading
 from graft.report.style import GREEN, INK, MUTED, RED, bare, canvas, png
@@ -23,9 +23,11 @@ TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
 
 
 def draw(result: Result) -> bytes:
-    """Return the picture as a PNG: a panel for each comparison, those of one scale on the same axis; or a forest."""
+    """Return the picture as a PNG: a panel for each comparison, those of one scale on the same axis; or intervals."""
     if result.conclusion.forest is not None:
         return _reduce(forest.draw(result.conclusion.forest), WIDE_PALETTE)
+    if result.conclusion.standings is not None:
+        return _reduce(standings.draw(result.conclusion.standings), WIDE_PALETTE)
     sizes = [LINE * len(measured.against) + MARGIN for measured in result.comparisons]
     with canvas(7.2, sum(sizes) + 0.2) as figure:
         panels = figure.subplots(len(sizes), 1, height_ratios=sizes, squeeze=False)[:, 0]

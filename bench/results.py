@@ -121,12 +121,47 @@ class Forest(Frozen):
     rows: tuple[Stem, ...]
 
 
+class Standing(Frozen):
+    """What a model, its control and the trivial answer are worth, each a value and the ends of its interval."""
+
+    name: str
+    metric: str
+    higher_is_better: bool
+    transfer: tuple[float, float, float]
+    scratch: tuple[float, float, float]
+    trivial: tuple[float, float, float]
+
+    @property
+    def learned(self) -> bool:
+        """Whether the model is better than the trivial answer with the intervals apart."""
+        if self.higher_is_better:
+            return self.transfer[1] > self.trivial[2]
+        return self.transfer[2] < self.trivial[1]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the metric is a share, or a rate of errors that is hardly above 1."""
+        return max(self.transfer[0], self.scratch[0], self.trivial[0]) <= RATE
+
+
+RATE = 1.5  # a word error rate may exceed 1
+
+
+class Standings(Frozen):
+    """Models side by side, each with its control and the trivial answer."""
+
+    title: str
+    axis: str
+    rows: tuple[Standing, ...]
+
+
 class Conclusion(Frozen):
     """What a benchmark says of all its comparisons together, or without any."""
 
     guards: tuple[Guard, ...] = ()
     tables: tuple[Table, ...] = ()
     forest: Forest | None = None
+    standings: Standings | None = None
 
 
 class Machine(Frozen):

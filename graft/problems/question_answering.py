@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from graft.problems.grades import Grades
 
 IGNORED = -100  # the label of a window that nothing is known of
+SEGMENTS = "token_type_ids"  # which of two texts a token is of
 
 
 class QuestionAnswering(Problem):
@@ -67,12 +68,17 @@ class QuestionAnswering(Problem):
         return self.fit(train_tokenizer(table, config, recipe), table, config)
 
     def fit(self, processor: Any, table: pa.Table, config: Mapping[str, Any]) -> Any:
-        """Return the tokenizer, which remembers whether any of the training questions has no answer.
+        """Return the tokenizer, which tells question and text apart where the network can be told.
+
+        It remembers whether any of the training questions has no answer.
 
         Where all have one, no answer is never given, and windows without the answer teach nothing: a network that
         learned to point at the first token in most of its windows would say nothing at all.
         """
         processor.init_kwargs[SILENT] = "answers" in table.column_names and not all(table["answers"].to_pylist())
+        names = processor.model_input_names
+        if SEGMENTS not in names and _count_segments(config) > 1:
+            processor.model_input_names = processor.init_kwargs["model_input_names"] = [*names, SEGMENTS]
         return processor
 
     def encode(self, table: pa.Table, processor: Any) -> Examples:
@@ -90,10 +96,10 @@ class QuestionAnswering(Problem):
         import torch
 
         batch = pad(examples, rows, processor)
-        if "token_type_ids" in processor.model_input_names:
+        if SEGMENTS in processor.model_input_names:
             ended = (batch["input_ids"] == processor.sep_token_id).cumsum(dim=1)
             second = (ended - (batch["input_ids"] == processor.sep_token_id).long()) > 0
-            batch["token_type_ids"] = (second & batch["attention_mask"].bool()).long()
+            batch[SEGMENTS] = (second & batch["attention_mask"].bool()).long()
         batch["labels"] = torch.from_numpy(np.asarray(examples.labels)[list(rows)])
         return batch
 
@@ -149,6 +155,14 @@ class QuestionAnswering(Problem):
     def predict(self, answers: np.ndarray, examples: Examples) -> list[dict[str, Any]]:
         """Return for each text the answer, its score (nats above no answer) and its place in characters."""
         return [passage.found(row) for row, passage in zip(answers, _passages(examples.truths), strict=True)]
+
+
+def _count_segments(config: Mapping[str, Any]) -> int:
+    """Return how many texts a network of this configuration tells apart; 1 where it has no word for that."""
+    from transformers import CONFIG_MAPPING
+
+    known = CONFIG_MAPPING[config["model_type"]]() if config.get("model_type") in CONFIG_MAPPING else None
+    return int(config.get("type_vocab_size", getattr(known, "type_vocab_size", 1)))
 
 
 def _score(answers: np.ndarray, truths: Truths) -> Iterator[dict[str, float]]:

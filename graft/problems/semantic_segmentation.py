@@ -158,7 +158,7 @@ class SemanticSegmentation(Problem):
 
     def predict(self, answers: np.ndarray, examples: Examples) -> list[dict[str, Any]]:
         """Return the share of the image that each class but 0 takes; the mask itself is a picture."""
-        return [{"covered": one.answered} for one in self.tell(answers, None)]
+        return [{"covered": _shares(*unpack(row), self.labels)} for row in answers]
 
     def pictures(self, row: Mapping[str, Any], answer: np.ndarray) -> Mapping[str, Image]:
         """Return the mask in the size of the image, as indices with a palette."""
@@ -200,9 +200,12 @@ def _confusion(answer: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
-def _shares(mask: np.ndarray, classes: int) -> str:
+def _shares(mask: np.ndarray, classes: int, names: Sequence[str] = ()) -> str:
+    """Return the shares in words; a class that the data do not name is called by its index."""
     import numpy as np
 
+    given = names or [*map(str, range(classes))]
+    called = [f"class {index}" if name == str(index) else name for index, name in enumerate(given)]
     shares = np.bincount(mask.ravel(), minlength=256)[1:classes] / max(mask.size, 1)
-    found = [f"class {index} {share:.1%}" for index, share in enumerate(shares, 1) if share]
-    return ", ".join(found) or "nothing but class 0"
+    found = [f"{called[index]} {share:.1%}" for index, share in enumerate(shares, 1) if share]
+    return ", ".join(found) or f"nothing but {called[0]}"

@@ -25,6 +25,7 @@ from graft.catalog import Backbone, Pretraining
 from graft.errors import CatalogError, CheckpointError, HubUnavailable
 from graft.problems import PROBLEMS
 from tests.graft.problems.test_pixels import cell, noise
+from tests.hub import cache_snapshot
 from tests.networks import from_timm
 
 IMAGES = PROBLEMS["image-classification"]
@@ -168,14 +169,7 @@ def test_an_adapted_hub_network_is_saved_with_its_pixels_and_without_the_hub_s_l
 def test_without_a_network_a_hub_id_loads_from_the_local_cache(repository, tmp_path, monkeypatch):
     import huggingface_hub.constants
 
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    cached = tmp_path / "models--timm--tiny.test"
-    (cached / "refs").mkdir(parents=True)
-    (cached / "refs" / "main").write_text(commit)
-    snapshot = cached / "snapshots" / commit
-    snapshot.mkdir(parents=True)
-    for file in repository.iterdir():
-        (snapshot / file.name).write_bytes(file.read_bytes())
+    snapshot = cache_snapshot(tmp_path, "timm/tiny.test", repository)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     folder = fetch(Backbone(hub="timm/tiny.test"))

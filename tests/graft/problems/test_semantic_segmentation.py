@@ -15,6 +15,7 @@ from graft.checks.check import check
 from graft.errors import DataError
 from graft.problems import PROBLEMS
 from graft.problems.masks import pack, unpack
+from graft.problems.problem import Examples
 from graft.reading import inspect, open_mask, read, read_shift
 from tests.masks import disc_table, discs, png, write_discs
 
@@ -184,6 +185,21 @@ def test_an_answer_is_drawn_and_written_in_the_size_of_its_image():
     assert (wrong == 255).all(axis=-1).any()  # the outline of what was missed
     bare = np.asarray(PROBLEM.draw({"image": row["image"]}, packed))
     assert not (bare == 255).all(axis=-1).any()
+
+
+@pytest.mark.parametrize(
+    ("names", "disc", "ground"),
+    [
+        (("ground", "disc"), "disc 12.5%", "nothing but ground"),
+        (("0", "1"), "class 1 12.5%", "nothing but class 0"),
+        ((), "class 1 12.5%", "nothing but class 0"),
+    ],
+)
+def test_an_answer_names_its_classes_where_the_data_do(names, disc, ground):
+    masks = np.zeros((2, 16, 16), dtype=np.uint8)
+    masks[0, :2] = 1
+    examples = Examples(np.zeros((2, 1, 16, 16), np.uint8), masks, names=names)
+    assert PROBLEM.predict(answers(masks), examples) == [{"covered": disc}, {"covered": ground}]
 
 
 def test_masks_that_differ_in_few_pixels_are_the_same_answer():

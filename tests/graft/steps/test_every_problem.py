@@ -110,15 +110,17 @@ def test_semantic_segmentation_from_a_classifier(go, network):
         "data": {"path": "discs.parquet", "labels": 8},
         "evaluation": {"robustness_rows": 2},
     }
+    Path("classes.txt").write_text("ground\ndisc\n")
     found = go(source, target, {"bright.parquet": bright, "discs.parquet": disc_table(20, 1)})
     assert (found["metric"], found["further"]) == ("mean_iou", ["dice", "pixel_accuracy"])
     assert (found["train_rows"], found["test_rows"]) == (8, 12)
-    assert json.loads(Path("runs/t/study.json").read_text())["labels"] == ["0", "1"]
+    assert json.loads(Path("runs/t/study.json").read_text())["labels"] == ["ground", "disc"]
     assert "data:image/png" in Path("reports/t/report.html").read_text()
     Path("disc.png").write_bytes(disc_table(1, 2)["image"][0].as_py()["bytes"])
     (said,) = predict("t", ["disc.png"], draw=True)
     mask = Image.open(io.BytesIO(said.pictures["mask"]))
     assert (mask.size, {*np.unique(np.asarray(mask))} <= {0, 1}) == ((16, 16), True)
+    assert any(word in said.facts["covered"] for word in ("disc", "ground"))
     assert said.drawing is not None
     assert open_registry().verify("t")
 

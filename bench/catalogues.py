@@ -20,12 +20,12 @@ from bench.rows import REAL, ROOT
 from bench.sources import KEPT
 from graft.catalog import Catalog, load
 from graft.manifest import digest, list_files, sha256, write_whole
-from graft.problems import PROBLEMS, Problem
+from graft.problems import Problem, problem_of
 
 CATALOGUES = ROOT / "tests" / "real"
 ORDER = (  # of the rows of the table; a catalogue more is a folder, and comes last if it has no word here
     "fashion_mnist", "mnist", "pneumonia", "nuclei", "movie_reviews", "review_sentences", "emotion", "squad",
-    "spoken_digits", "connected_digits", "yes_no", "blood_cells", "faces", "shakespeare",
+    "spoken_digits", "connected_digits", "yes_no", "blood_cells", "faces", "shakespeare", "unlabelled_images",
 )  # fmt: skip
 start = subprocess.run  # of a step
 PROJECT = KEPT / "problems"
@@ -54,7 +54,7 @@ class Run:
     @property
     def problem(self) -> Problem:
         """What is predicted."""
-        return PROBLEMS[self._catalog().targets[self.target].problem]
+        return problem_of(self._catalog().targets[self.target])
 
     def _catalog(self) -> Catalog:
         return load(CATALOGUES / self.catalogue / "params.yaml")

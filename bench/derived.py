@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
+from scipy.ndimage import find_objects, label
 
 from bench.cloze import ask
 from bench.rows import REAL
@@ -25,6 +27,7 @@ MADE = Path(".graft/real")
 SPEAKER = "lucas"  # of connected digits; the others say single ones
 QUIET = "theo"  # the speaker whom a classifier of the other five is adapted to
 SAID = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SPECK = 20  # pixels; a smaller region of a mask is no nucleus
 PAUSE = 400  # samples of silence after a digit, at 8 kHz
 Rows = list[dict[str, Any]]
 Files = Iterator[tuple[str, pa.Table | str]]
@@ -57,6 +60,27 @@ def _nuclei() -> Files:
             mine = [row for row in rows if (row["kind"], row["split"]) == (kind, split)]
             cells = [{name: _cell(folder / row[name]) for name in ("image", "mask")} for row in mine]
             yield f"{kind}/{split}.parquet", pa.Table.from_pylist(cells)
+
+
+def _blood_cells() -> Files:
+    """Yield images of nuclei with a box around each region of their masks: also around two that touch."""
+    folder = REAL / "nuclei"
+    rows = _read_csv(folder / "index.csv")
+    for split in ("train", "validation", "test"):
+        found = []
+        for row in (row for row in rows if row["split"] == split):
+            boxes = [*_regions(np.asarray(Image.open(folder / row["mask"])) > 0)]
+            objects = {"bbox": boxes, "category": ["nucleus"] * len(boxes)}
+            found.append({"image": _cell(folder / row["image"]), "objects": objects})
+        yield f"nuclei/{split}.parquet", pa.Table.from_pylist(found)
+
+
+def _regions(mask: np.ndarray) -> Iterator[list[float]]:
+    """Yield left, top, width and height of every region of a mask but specks."""
+    numbered, _ = label(mask)
+    for number, (down, across) in enumerate(find_objects(numbered), 1):
+        if (numbered[down, across] == number).sum() >= SPECK:
+            yield [across.start, down.start, across.stop - across.start, down.stop - down.start]
 
 
 def _squad() -> Files:
@@ -145,11 +169,12 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
 DERIVED: dict[str, Callable[[], Files]] = {
     "nuclei": _nuclei,
     "squad": _squad,
+    "blood_cells": _blood_cells,
     "spoken_digits": _spoken_digits,
     "connected_digits": _connected_digits,
     "yes_no": _yes_no,
 }
-ORIGINS = {name: (name,) for name in ("nuclei", "squad")} | dict.fromkeys(
+ORIGINS = {"squad": ("squad",), "nuclei": ("nuclei",), "blood_cells": ("nuclei",)} | dict.fromkeys(
     ("spoken_digits", "connected_digits", "yes_no"), ("spoken_digits",)
 )
 """The real datasets that the rows of a name are made of."""

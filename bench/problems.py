@@ -14,7 +14,7 @@ from bench.harness import Comparison
 from bench.results import RESULTS, Conclusion, Guard, Measured, Standing, Standings, Table
 from graft.backbones import load_processor
 from graft.manifest import write_whole
-from graft.problems import PROBLEMS
+from graft.problems import problem_of
 from graft.reading import read
 
 TITLE = "Problems"
@@ -120,7 +120,7 @@ def measure(run: Run, project: Project) -> Row:
 def measure_trivial(project: Project, found: dict[str, Any]) -> trivial.Trivial:
     """Return the trivial answer: chosen on every training row there is, graded on the test rows of the evaluation."""
     target = project.catalog.target(project.target)
-    problem = PROBLEMS[target.problem]
+    problem = problem_of(target)
     data = read(target.data, problem)
     whole = read(target.data.model_copy(update={"labels": None, "labels_per_class": None}), problem)
     folder = project.folder / "runs" / project.target / "winner" / f"seed-{found['seed']}"

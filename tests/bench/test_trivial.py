@@ -7,10 +7,13 @@ import pytest
 from bench import trivial
 from graft.catalog import Pretraining
 from graft.problems import PROBLEMS
+from graft.problems.average_precision import COUNTED
+from graft.problems.pairs import Face
 from graft.problems.problem import Examples
 from graft.problems.transcripts import Transcript
 from graft.reading import VOID
 from tests.conftest import BERT
+from tests.networks import GPT2
 
 
 def test_of_classes_it_is_the_largest_of_the_training_rows():
@@ -70,3 +73,36 @@ def test_a_problem_without_one_says_where_it_goes():
 
     with pytest.raises(ValueError, match=r"add one to CONSTANTS in bench/trivial.py"):
         trivial.measure(Other(), None, None, ())
+
+
+def test_of_boxes_they_are_the_commonest_of_the_training_images():
+    here, there = [0, 0.1, 0.1, 0.3, 0.3, COUNTED], [1, 0.6, 0.6, 0.8, 0.8, COUNTED]
+    truths = np.array([[here, there], [here, here], [here, there]])
+    train, test = (Examples(np.zeros((len(rows), 1)), rows) for rows in (truths, truths[:1]))
+    found = trivial.measure(PROBLEMS["object-detection"], train, test, ("cell", "speck"))
+    assert (found.words, found.interval.value) == ("the 2 commonest boxes", pytest.approx(1.0))
+
+
+def test_of_faces_every_pair_is_alike_which_is_chance():
+    faces = [Face(person, number) for number, person in enumerate((0, 0, 1, 1, 2, 2))]
+    examples = Examples(np.zeros((6, 1)), None, truths=faces)
+    found = trivial.measure(PROBLEMS["face-verification"], examples, examples, ())
+    assert found.interval.value == pytest.approx(0.5)
+
+
+def test_of_texts_they_are_the_frequencies_of_tokens():
+    problem = PROBLEMS["text-generation"]
+    table = pa.table({"text": ["a a a b"] * 4})
+    examples = problem.encode(table, problem.make_processor(table, GPT2, Pretraining(max_tokens=16)))
+    tokens = np.concatenate([window[1:] for window in examples.features])
+    shares = np.unique(tokens, return_counts=True)[1] / len(tokens)
+    entropy = -(shares * np.log(shares)).sum()
+    found = trivial.measure(problem, examples, examples, ())
+    assert entropy < found.interval.value < 3 * np.log(len(shares) + 300)  # each token counts once more
+
+
+def test_of_sets_of_labels_it_ranks_no_row_above_another():
+    truths = np.array([[1, 0], [1, 1], [0, 0], [1, 0]])
+    examples = Examples(np.zeros((4, 1)), truths)
+    found = trivial.measure(PROBLEMS["multi-label-image-classification"], examples, examples, ("a", "b"))
+    assert found.interval.value == pytest.approx(0.5)

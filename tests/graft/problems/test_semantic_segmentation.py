@@ -198,8 +198,8 @@ def test_an_answer_is_drawn_and_written_in_the_size_of_its_image():
 def test_an_answer_names_its_classes_where_the_data_do(names, disc, ground):
     masks = np.zeros((2, 16, 16), dtype=np.uint8)
     masks[0, :2] = 1
-    examples = Examples(np.zeros((2, 1, 16, 16), np.uint8), masks, names=names)
-    assert PROBLEM.predict(answers(masks), examples) == [{"covered": disc}, {"covered": ground}]
+    examples = Examples(np.zeros((2, 1, 16, 16), np.uint8), masks)
+    assert PROBLEM.named(names).predict(answers(masks), examples) == [{"covered": disc}, {"covered": ground}]
 
 
 def test_masks_that_differ_in_few_pixels_are_the_same_answer():

@@ -1,6 +1,5 @@
-"""Faces of people whom no model was trained on, told apart by a network that was made for clothes."""
+"""What pixels alone tell of faces: more than chance, and what a trained network is to be compared with."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from graft.evaluation.bootstrap import estimate
 from graft.problems import PROBLEMS
 from graft.problems.pairs import PairGrades, measure_pairs
 from graft.reading import convert_image, open_image, read
-from graft.steps import adapt, check, evaluate, pretrain
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "../shared/data"
@@ -45,22 +43,6 @@ def faces(table):
 
     rows = zip(*(table[name].to_pylist() for name in ("person", "number", "partners")), strict=True)
     return [Face(person, number, tuple(partners)) for person, number, partners in rows]
-
-
-def test_unseen_people_are_told_apart(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    catalog = catalogue()
-    check.run_source("clothes", catalog)
-    pretrain.run("clothes", catalog)
-    check.run_target("faces", catalog)
-    adapt.run("faces", catalog)
-    evaluate.run("faces", catalog)
-    metrics = json.loads((tmp_path / "reports/faces/metrics.json").read_text())
-    keys = ("transfer", "scratch", "gain", "source_probe", "threshold_1e-2", "threshold_1e-3")
-    print({key: value for key, value in metrics.items() if key.startswith((*keys, *metrics["further"]))})
-    assert metrics["transfer_high"] < CHANCE
-    assert metrics["rank_1"] > 5 / 12  # five times what one of twelve people gives
-    assert abs(metrics["threshold_1e-2_far"] - 0.01) < 0.05
 
 
 def test_what_pixels_alone_tell():

@@ -234,11 +234,16 @@ def _unpack(rows: Shown) -> tuple[list[Face], npt.NDArray[np.float64]]:
     return faces, np.stack(embeddings)
 
 
-def roc(found: Compared) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return false accept rates, true accept rates and the thresholds they are at, from the strictest on."""
+def roc(
+    found: Compared, corners: bool = False
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return false accept rates, true accept rates and the thresholds they are at, from the strictest on.
+
+    With `corners` only those points that a drawing needs.
+    """
     from sklearn.metrics import roc_curve
 
-    false_accepts, accepts, thresholds = roc_curve(found.same, found.similarity)
+    false_accepts, accepts, thresholds = roc_curve(found.same, found.similarity, drop_intermediate=corners)
     return false_accepts, accepts, thresholds
 
 

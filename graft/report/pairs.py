@@ -69,7 +69,7 @@ def accept_curves(arms: Mapping[str, Arm]) -> dict[str, Curve]:
     for arm in ARMS:
         found = compare(arms[arm].answers[0], faces_of(arms[arm].truths))
         if found.tells:
-            curves[arm] = roc(found)[:2]
+            curves[arm] = roc(found, corners=True)[:2]
     return curves
 
 

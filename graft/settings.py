@@ -16,7 +16,9 @@ class Settings(BaseSettings):
     params: Path = Path("params.yaml")
     """The catalogue."""
     registry: str = "registry"
-    """Folder of the model registry."""
+    """Folder of the model registry, or s3://BUCKET/PREFIX."""
+    s3_encryption: Literal["", "AES256", "aws:kms"] = ""
+    """How an S3 store is asked to encrypt what is written to it; empty for what the bucket does by itself."""
     work: Path = Path(".graft")
     """Scratch folder: training checkpoints, progress and outcomes of running steps."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -14,7 +14,7 @@ from graft.registry.package import Package, check_golden
 from graft.registry.references import resolve, split
 from graft.registry.shelf import download, keep
 from graft.settings import settings
-from graft.storage import LocalStore, Store, probe
+from graft.storage import Store, open_store, probe
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class Registry:
 
 
 def open_registry(location: str | None = None) -> Registry:
-    """Return the registry in a folder, by default that of the settings (`GRAFT_REGISTRY`)."""
-    return Registry(LocalStore(Path(location or settings().registry)), settings().work / "packages")
+    """Return the registry in a folder or `s3://BUCKET/PREFIX`, by default that of the settings (`GRAFT_REGISTRY`)."""
+    return Registry(open_store(location or settings().registry), settings().work / "packages")
 
 
 def _require_reason(reason: str) -> None:

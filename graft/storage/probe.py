@@ -19,7 +19,8 @@ def probe(store: Store) -> None:
         raise StoreUnfit(
             "this store cannot hold a registry: two workers could both win",
             faults,
-            "Use a folder on a local disk (GRAFT_REGISTRY=path), or a store that honours conditional creation.",
+            "Use a folder on a local disk (GRAFT_REGISTRY=path), or an S3 that honours conditional creation, as "
+            "Amazon's and MinIO's do.",
         )
 
 

@@ -1,5 +1,6 @@
 """The documentation against the project: links, command lines, catalogue fragments, tables."""
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from tests.docs.tables import MARKED, PAGES, ROOT, SECTIONS, TABLES, renewed
 README = ROOT / "README.md"
 EVERY = [README, *PAGES]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ASSIGNMENT = re.compile(r"[A-Z_0-9]+=")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 INLINE = re.compile(r"`((?:graft|make) [^`]+)`")
 STAGE = re.compile(r"\b(?:check-source|check-target|pretrain|adapt|evaluate)@\w[\w-]*")
@@ -91,7 +93,7 @@ def test_every_page_can_be_reached_from_the_readme():
 
 @pytest.mark.parametrize("line", command_lines(), ids=str)
 def test_every_command_line_is_one_that_can_be_typed(line):
-    words = shlex.split(line.text, comments=True)
+    words = [*itertools.dropwhile(ASSIGNMENT.match, shlex.split(line.text, comments=True))]
     match words:
         case ["graft", *_]:
             parse(words)

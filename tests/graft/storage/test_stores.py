@@ -13,8 +13,10 @@ from graft.errors import BadInput, DiskFull, StoreUnfit
 from graft.storage import LocalStore, MemoryStore, Stat, probe
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def store(request, tmp_path):
+    if request.param == "s3":
+        return request.getfixturevalue("s3")
     return LocalStore(tmp_path / "store") if request.param == "local" else MemoryStore()
 
 

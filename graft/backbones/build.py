@@ -181,15 +181,16 @@ def fetch(backbone: Backbone) -> Path:
     if backbone.checkpoint is not None:
         return Path(backbone.checkpoint)
     import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    from requests.exceptions import RequestException
+    from huggingface_hub.errors import HfHubHTTPError
 
+    # an error of its HTTP client, whichever that is, and OSError: a connection that breaks in a file is only the first
+    broken = (*HfHubHTTPError.__bases__, ValueError)
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
         return Path(
             huggingface_hub.snapshot_download(str(backbone.hub), revision=backbone.revision, allow_patterns=patterns)
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, RequestException, OSError, ValueError) as error:
+    except broken as error:
         raise HubUnavailable(
             f"backbone.hub '{backbone.hub}': not in the local cache and the hub did not answer",
             [" ".join(str(error).split())[:300]],

@@ -91,6 +91,24 @@ def test_a_hub_that_cannot_be_reached_is_said_by_the_command_line(project, tmp_p
     assert "Traceback" not in done.stderr
 
 
+def test_a_connection_that_breaks_in_the_middle_of_a_file_is_one_message_too(project, monkeypatch, capsys):
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
+    broken = HfHubHTTPError.__bases__[0]  # of the HTTP client that this version is built on
+    assert not issubclass(broken, OSError)
+
+    def fetch(*arguments, **options):
+        raise broken("peer closed connection without sending complete message body")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    project("timm/vgg16.tv_in1k", "image-classification")
+    assert main(["pretrain", "s"]) == 2
+    said = capsys.readouterr().err
+    assert "the hub did not answer" in said
+    assert "peer closed connection" in said
+
+
 def timm_folder(folder):
     """Write a folder as the hub has it for a network of timm."""
     import timm

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,11 +138,23 @@ def write_down(network: Any, heard: torch.Tensor, tokenizer: Any) -> torch.Tenso
         decoder_start_token_id=int(prompt[0, 0]),
         suppress_tokens=[*range(end + 1, network.config.vocab_size)],
     )
-    written = GenerationMixin.generate(
-        network,
-        encoder_outputs=BaseModelOutput(heard),
-        decoder_input_ids=prompt,
-        attention_mask=torch.ones(heard.shape[:2], dtype=torch.long, device=heard.device),
-        generation_config=config,
-    )[:, prompt.shape[1] :]
-    return written.float().masked_fill((written == end).cumsum(dim=1) > 0, float("nan"))
+    with _asked_by(network, config):
+        written = GenerationMixin.generate(
+            network,
+            encoder_outputs=BaseModelOutput(heard),
+            decoder_input_ids=prompt,
+            attention_mask=torch.ones(heard.shape[:2], dtype=torch.long, device=heard.device),
+        )[:, prompt.shape[1] :]
+    ended = (written == end).cumsum(dim=1) > 0
+    answers: torch.Tensor = written.float().masked_fill(ended, float("nan"))
+    return answers
+
+
+@contextmanager
+def _asked_by(network: Any, config: Any) -> Iterator[None]:
+    """Let generation settings hold alone: what they leave open, transformers would take from the network's own."""
+    own, network.generation_config = network.generation_config, config
+    try:
+        yield
+    finally:
+        network.generation_config = own

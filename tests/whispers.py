@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    GenerationConfig,
     WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
@@ -51,8 +52,11 @@ def write_whisper(folder: Path, spread: float = 0.02, **generation: object) -> P
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = WhisperForConditionalGeneration(whisper_config(init_std=spread))
-    for name, value in generation.items():
-        setattr(model.generation_config, name, value)
+    end = model.config.eos_token_id
+    forbidden = {"begin_suppress_tokens": [ord(" "), end], "suppress_tokens": [*b"!(", end + 1]}
+    model.generation_config = GenerationConfig(
+        decoder_start_token_id=end + 1, eos_token_id=end, pad_token_id=end, **{**forbidden, **generation}
+    )
     model.save_pretrained(folder)
     extractor = WhisperFeatureExtractor(feature_size=8, chunk_length=1)
     WhisperProcessor(feature_extractor=extractor, tokenizer=whisper_tokenizer()).save_pretrained(folder)

@@ -156,6 +156,8 @@ class Pretraining(Optimization):
     """Samples a second of audio, where the processor is made here; none: as most clips have, 16000 at most."""
     clip_seconds: float = Field(10.0, gt=0)
     """Seconds kept of a clip, where the processor is made here."""
+    language: str | None = None
+    """Language of the transcripts, such as `en`, for a Whisper that knows several; none: as its checkpoint says."""
 
 
 class Study(Optimization):

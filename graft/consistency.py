@@ -37,7 +37,12 @@ def _networks(name: str, source: Source) -> Iterator[str]:
     problem, config, recipe = PROBLEMS.get(source.problem), source.backbone.config, source.pretraining
     if problem is None or config is None:
         return
-    if problem.modality == "text":
+    if problem.from_checkpoint:
+        yield (
+            f"sources.{name}.backbone.config: {problem.name} goes on from a checkpoint, which has a tokenizer; write"
+            " `backbone: {hub: openai/whisper-tiny}` or `backbone: {checkpoint: FOLDER}`"
+        )
+    elif problem.modality == "text":
         for key, wrong in find_text_misfits(problem.auto_model, config, recipe.max_tokens, recipe.vocabulary_size):
             yield f"sources.{name}.{key}: {wrong}"
     elif problem.modality == "image":

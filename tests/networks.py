@@ -90,6 +90,26 @@ WAV2VEC2 = {
 }
 
 
+WHISPER = {
+    "model_type": "whisper",
+    "d_model": 8,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 8,
+    "decoder_ffn_dim": 8,
+    "num_mel_bins": 8,
+    "max_source_positions": 30,
+    "max_target_positions": 16,
+    "vocab_size": 60,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+
+
 @dataclass(frozen=True)
 class Network:
     """How to make a model, and `ROWS` rows of its inputs and labels."""
@@ -167,6 +187,14 @@ def masked_sounds() -> dict[str, torch.Tensor]:
     return {**made, "input_values": made["input_values"] * mask, "attention_mask": mask}
 
 
+def dictated() -> dict[str, torch.Tensor]:
+    """Spectrograms, and the tokens that are known of what is said in them."""
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(3, 60, (ROWS, 8), generator=generator)
+    features = torch.randn(ROWS, 8, 60, generator=generator)
+    return {"input_features": features, "decoder_input_ids": ids, "labels": ids.roll(-1, dims=1)}
+
+
 VISION, LANGUAGE, SPEECH = "AutoModelForImageClassification", "AutoModelForSequenceClassification", "AutoModelForCTC"
 WRITING = "AutoModelForCausalLM"
 MASKS = "AutoModelForSemanticSegmentation"
@@ -205,4 +233,5 @@ NETWORKS = {
         masked_sounds,
         3,
     ),
+    "whisper": Network(from_config("AutoModelForSpeechSeq2Seq", WHISPER), dictated, 4),  # two layers on either side
 }

@@ -43,9 +43,11 @@ def new_target(
 ) -> None:
     """Add a target to params.yaml; raises BadInput and leaves everything as it was when that cannot be."""
     catalog = _ready("targets", name)
-    catalog.source(source)
+    origin = catalog.source(source).problem
     with brought(name, data) as path:
         found = inspect(path, _known(problem), _columns(columns), group, labelled=True)
+        if problem is None and _goes_on(origin, found.problem):
+            found = inspect(path, origin, _columns(columns), group, labelled=True)
         section = _data(path, found, group)
         if labels_per_class is not None:
             section["labels_per_class"] = labels_per_class
@@ -55,6 +57,12 @@ def new_target(
         _add("targets", name, entry, path)
     _tell("target", name, path, found)
     print(f"next: graft run {name}")
+
+
+def _goes_on(origin: str, found: str) -> bool:
+    """Say whether data fit the source's own problem as well as another, and would lose its head there for nothing."""
+    one, other = PROBLEMS.get(origin), PROBLEMS[found]
+    return one is not None and one.keeps_head and one.columns == other.columns and one is not other
 
 
 def new_source(

@@ -188,7 +188,12 @@ def _find(name: str | None, problem: Problem) -> dict[str, Any]:
     """Return what `choose` does, without what the problem itself asks for."""
     alike = {key: one for key, one in STARTERS.items() if one.modality == problem.modality}
     if name is None:
-        name = next(key for key, one in alike.items() if not find_misfit(problem.auto_model, one.config))
+        name = next((key for key, one in alike.items() if not find_misfit(problem.auto_model, one.config)), None)
+    if name is None:
+        raise BadInput(
+            f"{problem.name} goes on from a checkpoint, and none is named",
+            advice="Name one: --hub openai/whisper-tiny, or --checkpoint FOLDER.",
+        )
     if name in alike:
         if misfit := find_misfit(problem.auto_model, alike[name].config):
             raise BadInput(f"--backbone {name}: {misfit}")

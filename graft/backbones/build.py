@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from graft.problems import Problem
     from graft.problems.problem import Modality
 
-STEADY = {"apply_spec_augment": False, "layerdrop": 0.0}
+STEADY = {"apply_spec_augment": False, "layerdrop": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
 """What speech networks do at random while they train, and is off here: SpecAugment draws from numpy's global state,
 which no checkpoint holds, and LayerDrop leaves out layers that are frozen and may be played back."""
 PROCESSORS: dict[Modality, tuple[str, dict[str, Any]]] = {
@@ -149,7 +149,10 @@ def load_listed(
 
 def renew(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:
     """Return a model like the given one with every weight random: what transfer is compared with."""
-    return construct(problem, copy.deepcopy(model.config), labels, seed)
+    fresh = construct(problem, copy.deepcopy(model.config), labels, seed)
+    if problem.generates:  # how it is asked is not in its configuration
+        fresh.generation_config = copy.deepcopy(model.generation_config)
+    return fresh
 
 
 def renew_head(model: Any, problem: Problem, labels: tuple[str, ...], seed: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from graft.backbones.groups import LayerGroup, layer_groups
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 ADAPTER = "lora_"  # what peft calls the weights it adds
+FIXED = {"whisper": "*encoder.embed_positions.weight"}
+"""By the kind of network, parameters that are sines, and never train (Radford et al. 2022, section 2.2)."""
 
 
 class Freeze:
@@ -68,8 +71,11 @@ def _owners(model: nn.Module, groups: Collection[LayerGroup], leg: Leg) -> dict[
     """Return the parameters that train, in the model's order, each with the name of its layer group."""
     head = list(groups)[-1].name
     norms = _norms(model) if leg.scope == "norms" else ()
+    fixed = FIXED.get(getattr(getattr(model, "config", None), "model_type", ""), "")
     found = {}
     for name, _ in model.named_parameters():
+        if fnmatchcase(name, fixed):
+            continue
         owner = next(group.name for group in groups if group.owns(name))
         if owner in leg.groups and (owner == head or _in_scope(name, leg, norms)):
             found[name] = owner

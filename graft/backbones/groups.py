@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graft.backbones.blocks import Trunk, find_trunk
 from graft.backbones.body import find_body
+from graft.backbones.stacks import find_stacks
 from graft.backbones.unfolding import find_backbone, unfold, unfolds
 from graft.errors import CatalogError
 
@@ -81,13 +82,15 @@ def layer_groups(model: Any) -> tuple[LayerGroup, ...]:
         groups: tuple[LayerGroup, ...] = own()
         return groups
     base, prefix = find_body(model)
+    sizes = {name: weight.numel() for name, weight in model.named_parameters()}  # once: a walk takes milliseconds
+    if stacked := find_stacks(model, base, prefix):
+        return tuple(LayerGroup(name, tuple(paths), *_weigh(sizes, paths)) for name, paths in stacked)
     trunk = find_backbone(base) if unfolds(model) else find_trunk(base)
     if trunk is None:
         raise CatalogError(
             f"{type(model).__name__}: no ordered blocks were found to cut into layer groups",
             advice="A backbone holds a ModuleList, a Sequential, or several children of one class that run in order.",
         )
-    sizes = {name: weight.numel() for name, weight in model.named_parameters()}  # once: a walk takes milliseconds
     places = _places(model, prefix, trunk, sizes)
     places = unfold(model, places) if unfolds(model) else places
     return tuple(LayerGroup(name, tuple(paths), *_weigh(sizes, paths)) for name, paths in places)

@@ -16,6 +16,7 @@ from graft.problems.problem import Problem
 from graft.problems.question_answering import QuestionAnswering
 from graft.problems.semantic_segmentation import SemanticSegmentation
 from graft.problems.speech_recognition import SpeechRecognition
+from graft.problems.speech_to_text import SpeechToText
 from graft.problems.text_classification import TextClassification
 from graft.problems.text_generation import TextGeneration
 
@@ -34,6 +35,7 @@ PROBLEMS: dict[str, Problem] = {
         AudioClassification(),
         QuestionAnswering(),
         SpeechRecognition(),
+        SpeechToText(),
         MaskedLanguageModelling(),
         TextGeneration(),
         MaskedImageModelling(),

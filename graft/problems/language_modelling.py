@@ -41,17 +41,11 @@ class LanguageModelling(Problem):
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
         """Return the mean cross-entropy of the predicted tokens in nats; 0 for a batch without any."""
-        from torch.nn.functional import cross_entropy
-
-        total = cross_entropy(
-            logits.flatten(0, 1).float(), labels.flatten(),
-            ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum",
-        )  # fmt: skip
-        return total / max(self.weigh(labels), 1)
+        return mean_nats(logits, labels, smoothing)
 
     def weigh(self, labels: torch.Tensor) -> int:
         """Return the number of predicted tokens."""
-        return int((labels != IGNORED).sum())
+        return count_predicted(labels)
 
     def answer(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         """Return nats and number of each row's predicted tokens, (rows, 2): logits over a vocabulary are never kept."""
@@ -72,3 +66,19 @@ class LanguageModelling(Problem):
     def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
         """Return nothing: the loss is the metric, and what follows from it is measured with it."""
         return {}
+
+
+def mean_nats(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Return the mean cross-entropy of the predicted tokens of (rows, tokens), in nats; 0 for a batch without any."""
+    from torch.nn.functional import cross_entropy
+
+    total = cross_entropy(
+        logits.flatten(0, 1).float(), labels.flatten(),
+        ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum",
+    )  # fmt: skip
+    return total / max(count_predicted(labels), 1)
+
+
+def count_predicted(labels: torch.Tensor) -> int:
+    """Return the number of predicted tokens."""
+    return int((labels != IGNORED).sum())

@@ -166,6 +166,10 @@ class Problem(Protocol):
     """Whether the head of a source is kept where it has one: tokens are the same for both, labels are not."""
     in_order: bool = False
     """Whether paragraphs of a plain text belong together, so that a test part made of them lies on its own."""
+    from_checkpoint: bool = False
+    """Whether its networks come with a tokenizer that is not made here, so that none begins from a configuration."""
+    generates: bool = False
+    """Whether its networks read their labels when they learn, and write token by token when asked: see `generate`."""
     writes: bool = False
     """Whether its models write texts: see `write`."""
     compares: bool = False
@@ -203,6 +207,10 @@ class Problem(Protocol):
         That is the one stored with the network, for most.
         """
         return processor
+
+    def agree(self, model: Any, processor: Any, recipe: Pretraining) -> None:
+        """Settle what a checkpoint leaves open and the catalogue says, in model and processor; nothing, for most."""
+        return
 
     def head(self, processor: Any) -> Mapping[str, Any]:
         """Return what a configuration must say so that the head fits a processor; nothing, for most."""
@@ -278,6 +286,13 @@ class Problem(Protocol):
         numbers: rows are filled up with NaN.
         """
         return logits
+
+    def generate(self, network: Any, output: Any, processor: Any) -> torch.Tensor:
+        """Return the answers of a batch, (rows, numbers), given what the network returned when it read the labels too.
+
+        It is asked only where the problem `generates`, in the place of `answer`. The labels must have no part in it.
+        """
+        return self.answer(self.read(output), None)
 
     def join(self, answers: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the answers of whole rows, (rows, numbers), made of those of their items: the first one's, for most.

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Batch, Examples, Modality, Problem, Said, Truths, corruptions_of
+from graft.problems.problem import Batch, Examples
+from graft.problems.transcription import Transcription
 from graft.problems.transcripts import (
     FACTS,
     NOTHING,
-    Transcript,
-    align,
     ctc_nats,
     decode,
     fill,
     knows_all,
     make_tokenizer,
-    read_transcripts,
     strides_of,
     transcribed,
 )
 from graft.problems.waveforms import encode_clips, make_extractor, pad_clips
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     import torch
 
     from graft.catalog import Pretraining
-    from graft.corruptions import Corruption
-    from graft.problems.grades import Grades
 
 
-class SpeechRecognition(Problem):
+class SpeechRecognition(Transcription):
     """Clips in, characters out, by connectionist temporal classification (Graves et al. 2006).
 
     As wav2vec 2.0 is fine-tuned (Baevski et al. 2020, section 3.3): a linear layer over the frames, and the likeliest
@@ -40,22 +35,7 @@ class SpeechRecognition(Problem):
     """
 
     name = "speech-recognition"
-    modality: Modality = "audio"
-    columns: tuple[str, ...] = ("audio", "transcript")
-    truths: tuple[str, ...] = ("transcript",)
-    metric = "word_error_rate"
-    higher_is_better = False
     auto_model = "AutoModelForCTC"
-    auto_processor = "AutoProcessor"
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the clips may suffer, by name."""
-        return corruptions_of(self.modality)
-
-    def convert(self, name: str, values: Sequence[Any]) -> tuple[pa.Array, Mapping[int, str]]:
-        """Return transcripts as strings; none may be empty."""
-        return read_transcripts(values)
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a feature extractor with a tokenizer of the characters of the transcripts."""
@@ -115,44 +95,6 @@ class SpeechRecognition(Problem):
         if labels is None:
             raise ValueError("a clip needs to know how many of its frames are not padding")
         return decode(logits, labels)
-
-    def grade(self, answers: np.ndarray, truths: Truths) -> Grades:
-        """Return the edits that make each answer its transcript, of so many words."""
-        from torchmetrics.functional.text.wer import _wer_update
-
-        from graft.problems.grades import Grades
-
-        return Grades.of(*_count(_wer_update, answers, truths))
-
-    def measure(self, answers: np.ndarray, truths: Truths) -> dict[str, float]:
-        """Return the error rates of words and of characters."""
-        from torchmetrics.functional.text.cer import _cer_update
-
-        from graft.problems.grades import Grades
-
-        characters = Grades.of(*_count(_cer_update, answers, truths))
-        return {"word_error_rate": self.grade(answers, truths).mean, "character_error_rate": characters.mean}
-
-    def tell(self, answers: np.ndarray, truths: Truths) -> list[Said]:
-        """Return transcripts and answers, with the words of both side by side."""
-        pairs = [(one.text, one.words(row)) for row, one in _pairs(answers, truths)]
-        return [Said(text, said or "(nothing)", align(text, said)) for text, said in pairs]
-
-    def predict(self, answers: np.ndarray, examples: Examples) -> list[dict[str, Any]]:
-        """Return the words of each clip."""
-        return [{"answer": one.words(row)} for row, one in _pairs(answers, examples.truths)]
-
-
-def _count(update: Any, answers: np.ndarray, truths: Truths) -> tuple[list[float], list[float]]:
-    """Return edits and length of each transcript, as torchmetrics sums them up, row by row."""
-    found = [update(one.words(row), one.text) for row, one in _pairs(answers, truths)]
-    return [float(edits) for edits, _ in found], [float(length) for _, length in found]
-
-
-def _pairs(answers: np.ndarray, truths: Truths) -> Iterator[tuple[np.ndarray, Transcript]]:
-    if truths is None:
-        raise ValueError("without its alphabet an answer has no words")
-    return zip(answers, truths, strict=True)
 
 
 def _completed(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from unicodedata import normalize
 
 from graft.problems.problem import Examples
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 BLANK, UNKNOWN, SPACE = "<pad>", "<unk>", "|"  # as the published tokenizers have them
 NOTHING = -100  # fills the labels of a clip up to those of the longest transcript
 FACTS = 2  # numbers of a clip's labels before its characters: its frames, and the id of the blank
+
+
+class Spoken(Protocol):
+    """What was said in a clip, whatever a network writes."""
+
+    @property
+    def text(self) -> str:
+        """What was said; empty where nobody has told."""
+
+    def words(self, row: np.ndarray) -> str:
+        """Return an answer (numbers,), filled up with NaN, as text with single spaces."""
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,12 @@ def make_extractor(table: pa.Table, config: Mapping[str, Any], recipe: Pretraini
     return made
 
 
-def encode_clips(table: pa.Table, extractor: Any, whole: bool = False) -> Examples:
+def encode_clips(
+    table: pa.Table, extractor: Any, whole: bool = False, keep: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Examples:
     """Return what the extractor makes of the column `audio`, mono and at its rate; and labels.
 
-    Clips are cut at the extractor's seconds, but not with `whole`.
+    Clips are cut at the extractor's seconds, but not with `whole`. `keep` says what is kept of each.
 
     Raises DataError for a clip that cannot be read.
     """
@@ -51,7 +53,8 @@ def encode_clips(table: pa.Table, extractor: Any, whole: bool = False) -> Exampl
     def extract(clip: Clip) -> np.ndarray:
         samples = _samples(clip, extractor, whole)
         values: np.ndarray = extractor(samples, sampling_rate=rate, return_tensors="np")[name][0]
-        return values.astype(np.float32, copy=False)
+        values = values.astype(np.float32, copy=False)
+        return values if keep is None else keep(values)
 
     features = MEDIA["audio"].of_each(table["audio"].to_pylist(), extract)
     labels = np.asarray(table["label"], dtype=np.int64) if "label" in table.column_names else None

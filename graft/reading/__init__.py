@@ -9,7 +9,7 @@ from graft.reading.masks import VOID, Mask, encode_mask, mask_image, open_mask
 from graft.reading.media import MEDIA, Medium
 from graft.reading.reader import read
 from graft.reading.shift import path_digest, read_shift
-from graft.reading.sounds import Clip, encode_clip, hash_clip, open_clip, resample
+from graft.reading.sounds import Clip, encode_clip, hash_clip, measure_duration, open_clip, resample
 from graft.reading.splitting import hold_out, sample
 from graft.reading.texts import hash_text
 
@@ -31,6 +31,7 @@ __all__ = [
     "hold_out",
     "inspect",
     "mask_image",
+    "measure_duration",
     "open_clip",
     "open_image",
     "open_mask",

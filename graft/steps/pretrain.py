@@ -105,6 +105,7 @@ def _begin(source: Source, problem: Problem, dataset: Dataset, rows: pa.Table) -
         (model, carried), processor = _carry_over(source, problem, folder, dataset, rows)
         if problem.modality == "text":
             agree(model, processor, recipe.max_tokens if "max_tokens" in recipe.model_fields_set else None)
+        problem.agree(model, processor, recipe)
         return model, processor, carried
     processor = problem.make_processor(rows, config, recipe)
     if problem.modality == "text":

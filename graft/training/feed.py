@@ -43,6 +43,8 @@ class Feed:
             return {name: value.to(device) for name, value in batch.items() if name != "labels"}
 
         keys = [_fingerprint(values) for values in examples.features]
+        if problem.generates and examples.labels is not None:
+            keys = [f"{key} {_fingerprint(label)}" for key, label in zip(keys, examples.labels, strict=True)]
         return cls(inputs, keys, examples.widths, digest(_describe(processor)))
 
 

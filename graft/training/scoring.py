@@ -10,6 +10,7 @@ from graft.problems.problem import Examples, Problem
 from graft.training.batches import batches_in_order, generator, paired
 from graft.training.device import use_threads
 from graft.training.player import Player
+from graft.training.replay import uncovered
 
 BATCH = 256
 MOST_LOGITS = 2**28  # of a batch, 1 GiB: a language model gives one for each token and each entry of its vocabulary
@@ -62,10 +63,16 @@ def _forward(
             labels = batch.pop("labels", None)
             if player is not None:
                 player(examples.numbers(run))
-            logits = problem.read(model(**{name: value.to(device) for name, value in batch.items()})).float().cpu()
+            output = model(**{name: value.to(device) for name, value in batch.items()})
+            logits = problem.read(output).float().cpu()
             logits, labels = logits[: len(rows)], None if labels is None else labels[: len(rows)]
             loss, count = (0.0, 0) if labels is None else (problem.loss(logits, labels, 0.0), problem.weigh(labels))
-            yield rows, problem.answer(logits, labels).numpy(), float(loss), count
+            if problem.generates:
+                with uncovered(model):  # what is written was never recorded
+                    answers = problem.generate(model, output, processor)[: len(rows)].float().cpu()
+            else:
+                answers = problem.answer(logits, labels)
+            yield rows, answers.numpy(), float(loss), count
     finally:
         if was_training:  # frozen parts were in evaluation mode and must stay there
             for name, module in model.named_modules():

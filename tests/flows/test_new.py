@@ -137,6 +137,27 @@ def test_a_folder_of_clips_gets_a_small_wav2vec_and_a_recipe(checkout, tmp_path,
     assert not (checkout / "data" / "other").exists()
 
 
+def test_a_target_of_a_whisper_goes_on_with_it(checkout, tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"{number}.wav").write_bytes(wav(tone(200 + 30 * number)))
+    (folder / "metadata.csv").write_text("\n".join(["file_name,sentence", *(f"{row}.wav,yes no" for row in range(8))]))
+    new_source("whisper", str(folder), None, None, "openai/whisper-tiny", "speech-to-text", None, [])
+    new_source("frames", str(folder), None, None, None, None, None, [])
+    target("mine", folder, source="whisper", labels=2)
+    target("theirs", folder, source="frames", labels=2)
+    found = load()
+    assert (found.source("whisper").backbone.hub, found.target("mine").problem) == (
+        "openai/whisper-tiny",
+        "speech-to-text",
+    )
+    assert (found.source("frames").problem, found.target("theirs").problem) == (
+        "speech-recognition",
+        "speech-recognition",
+    )
+
+
 def test_a_network_that_masks_can_be_read_from_is_chosen_for_them():
     problem = PROBLEMS["semantic-segmentation"]
     assert choose(None, problem)["backbone"]["config"]["model_type"] == "segformer"

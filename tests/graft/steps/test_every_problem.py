@@ -27,6 +27,7 @@ from tests.faces import face_table
 from tests.masks import SEGFORMER, disc_table
 from tests.networks import GPT2, TIMM, VIT_MAE, WAV2VEC2
 from tests.sounds import tone, wav
+from tests.whispers import write_whisper
 
 STUDY = {
     "strategies": ["linear-probe", "full"],
@@ -183,6 +184,36 @@ def test_speech_recognition_from_a_classification_of_clips(go):
     report = Path("reports/t/report.html").read_text()
     assert "side by side" in report
     assert "audio/wav" in report
+
+
+def test_speech_to_text_from_a_checkpoint(go):
+    write_whisper(Path("whisper"))
+    source = {
+        "problem": "speech-to-text", "data": {"path": "tones.parquet"}, "backbone": {"checkpoint": "whisper"},
+        "pretraining": {"epochs": 2, "batch_size": 4},
+    }  # fmt: skip
+    target = {
+        "problem": "speech-to-text",
+        "data": {"path": "spoken.parquet", "labels": 8},
+        "study": {**STUDY, "replay": 0.25, "folds": 2, "label_counts": [4]},
+        "evaluation": {"robustness_rows": 2},
+    }
+    found = go(source, target, {"tones.parquet": spoken(16), "spoken.parquet": spoken(20, 100)})
+    assert (found["metric"], found["further"]) == ("word_error_rate", ["character_error_rate"])
+    assert found["gain"] == pytest.approx(found["scratch"] - found["transfer"])
+    assert found["forgetting"] == pytest.approx(found["source_after"] - found["source_before"])
+    study = json.loads(Path("runs/t/study.json").read_text())
+    assert any("which trains with block 3; where block 3 is frozen" in note for note in study["notes"])
+    assert study["carried"]["made_anew"] == []
+    Path("clip.wav").write_bytes(spoken(1, 7)["audio"][0].as_py()["bytes"])
+    Path("long.wav").write_bytes(wav(tone(500, 1.5)))
+    whole, long = predict("t", ["clip.wav", "long.wav"])
+    assert {*whole.facts} == {"answer"}
+    assert long.facts["cut"] == "1 of 1.5 s were heard"
+    assert open_registry().verify("t")
+    kept = json.loads(Path("packages/t/generation_config.json").read_text())
+    assert "begin_suppress_tokens" not in kept
+    assert "side by side" in Path("reports/t/report.html").read_text()
 
 
 def plays(count, first=0):

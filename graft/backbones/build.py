@@ -140,7 +140,7 @@ def fetch(backbone: Backbone) -> Path:
     from huggingface_hub.errors import HfHubHTTPError
 
     # an error of its HTTP client, whichever that is, and OSError: a connection that breaks in a file is only the first
-    broken = (*HfHubHTTPError.__bases__, ValueError)
+    broken: tuple[type[Exception], ...] = (*HfHubHTTPError.__bases__, ValueError)
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
     try:
         return Path(

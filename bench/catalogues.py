@@ -4,6 +4,8 @@ All of them run in one project, the folder `.graft/bench/problems`, so that a so
 once. A step that has run there with the same code, the same entries and the same rows is not run again.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -18,7 +20,7 @@ from typing import Any
 from bench import derived
 from bench.rows import REAL, ROOT
 from bench.sources import KEPT
-from graft.catalog import Catalog, load
+from graft.catalog import Catalog, Source, Target, load
 from graft.manifest import digest, list_files, sha256, write_whole
 from graft.problems import Problem, problem_of
 
@@ -59,17 +61,18 @@ class Run:
     def _catalog(self) -> Catalog:
         return load(CATALOGUES / self.catalogue / "params.yaml")
 
-    def open(self, folder: Path, quick: bool = False) -> "Project":
+    def open(self, folder: Path, quick: bool = False) -> Project:
         """Return a project folder with the catalogue, its paths made absolute and what it needs made."""
         raw = self._catalog().model_dump(exclude_none=True)
+        if quick:
+            _reduce(raw)
+        _rename(raw, self.target)
+        raw["targets"][self.target]["study"]["warm_start"] = False  # what is measured again begins anew
         for entry in [*raw["sources"].values(), *raw["targets"].values()]:
             path = Path(entry["data"]["path"])
             if path.is_relative_to(derived.MADE):
                 derived.make(path.relative_to(derived.MADE).parts[0], ROOT)
             entry["data"]["path"] = str((ROOT / path).resolve())
-        if quick:
-            _reduce(raw)
-        _rename(raw, self.target)
         project = Project(folder, Catalog.model_validate(raw), self.target)
         project.params.parent.mkdir(parents=True, exist_ok=True)
         project.params.write_text(json.dumps(raw, indent=2))  # JSON is YAML
@@ -120,13 +123,14 @@ class Project:
         return seconds
 
     def _key(self, step: str) -> str:
-        entries: dict[str, Any] = {"source": self.catalog.source(self.source).model_dump()}
-        paths = [self.catalog.source(self.source).data.path]
+        """Return what decides a step's output, wherever the data and this checkout lie."""
+        entries: list[Source | Target] = [self.catalog.source(self.source)]
         if step not in ("check-source", "pretrain"):
-            entries["target"] = self.catalog.target(self.target).model_dump()
-            paths.append(self.catalog.target(self.target).data.path)
-        rows = {path: list_files(Path(path)) if Path(path).is_dir() else sha256(Path(path)) for path in paths}
-        return digest({"code": code_digest(), "entries": entries, "rows": rows})
+            entries.append(self.catalog.target(self.target))
+        paths = [Path(entry.data.path) for entry in entries]
+        rows = [list_files(path) if path.is_dir() else sha256(path) for path in paths]
+        asked = [entry.model_dump(exclude={"data": {"path"}}) for entry in entries]
+        return digest({"code": code_digest(), "entries": asked, "rows": rows})
 
     @property
     def key(self) -> str:

@@ -1,6 +1,7 @@
 """The table of all datasets: its words, its catalogues, and what runs again."""
 
 import json
+import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -147,6 +148,17 @@ def test_a_row_is_measured_once_for_the_same_code_and_rows(leaves, capsys, monke
     monkeypatch.setattr(catalogues, "code_digest", lambda: "other code")
     problems.conclude([], False)
     assert "pretrain@elms-" in capsys.readouterr().err
+
+
+def test_a_key_tells_of_the_rows_and_not_of_where_they_lie(leaves, monkeypatch):
+    (run,) = catalogues.find()
+    keys = [run.open(leaves / "one").key]
+    shutil.copytree(leaves / "data", leaves / "elsewhere/data")
+    monkeypatch.setattr(catalogues, "ROOT", leaves / "elsewhere")
+    keys.append(run.open(leaves / "two").key)
+    pq.write_table(pq.read_table("data/leaves/target.parquet").slice(1), "elsewhere/data/leaves/target.parquet")
+    keys.append(run.open(leaves / "two").key)
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_data_that_are_not_there_leave_a_row_out(leaves, capsys):

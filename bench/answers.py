@@ -22,7 +22,7 @@ from graft.evaluation.bootstrap import compare
 from graft.evaluation.forgetting import measure_forgetting
 from graft.evaluation.verdict import decide
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.study import Bench, StudyResult, train_finals
 from graft.study.candidates import Candidate
 from graft.study.trial import run_final

@@ -16,7 +16,8 @@ from bench.sources import BERT, RESNET
 from bench.stacked import Top, Work, rates_of
 from graft.backbones import build, layer_groups
 from graft.catalog import Study
-from graft.problems.problem import Batch, Examples
+from graft.problems.examples import Examples
+from graft.problems.problem import Batch
 from graft.strategies import find_strategy, resolve
 from graft.training import Activations, Feed, Job, record, train
 from graft.training.batches import group_by_length

@@ -10,7 +10,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from bench.pairs import Ready
 from graft.backbones import Freeze, renew, renew_head
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.strategies.strategy import Leg
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold, split

@@ -7,7 +7,8 @@ from typing import Any, Self
 from bench import rows
 from graft.catalog import Pretraining
 from graft.problems import PROBLEMS, Problem
-from graft.problems.problem import Batch, Examples
+from graft.problems.examples import Examples
+from graft.problems.problem import Batch
 from graft.reading import open_image
 from graft.training.batches import generator, group_by_length, rows_of_step, steps_per_epoch
 

@@ -15,7 +15,7 @@ from bench import sources
 from graft.backbones import load, load_processor
 from graft.catalog import Data, Study
 from graft.problems import PROBLEMS, Problem
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.reading import read
 from graft.reading.reader import read_given
 from graft.settings import settings

@@ -15,7 +15,7 @@ from bench.loaded import BATCH, MAX_TOKENS, SEED, Loaded, load_texts
 from bench.results import Guard
 from graft.backbones import Freeze, build, layer_groups
 from graft.catalog import Study
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.strategies import find_strategy, resolve
 from graft.strategies.strategy import Leg
 from graft.training import Job, Trained, train

@@ -14,7 +14,7 @@ from bench.loaded import SEED, Loaded, load_images
 from bench.results import Guard
 from graft.backbones import build, layer_groups, renew_head
 from graft.catalog import Study
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.strategies import Leg, find_strategy, resolve
 from graft.training import Activations, Feed, Job, Prefix, record, score, train
 from graft.training.device import make_accelerator, use_threads

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from graft.evaluation.bootstrap import Interval, estimate
 from graft.problems import Problem
 from graft.problems.average_precision import COUNTED, overlap
+from graft.problems.examples import Examples
 from graft.problems.masks import pack
-from graft.problems.problem import Examples, has_classes
+from graft.problems.problem import has_classes
 from graft.problems.transcripts import FACTS
 from graft.reading import VOID
 

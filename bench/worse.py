@@ -14,8 +14,8 @@ import torch
 from bench.pairs import LABELS, Ready, silent
 from bench.results import Frozen
 from graft.catalog import Gates
+from graft.problems.examples import Examples
 from graft.problems.grades import Grades
-from graft.problems.problem import Examples
 from graft.reading.splitting import choose_per_class
 from graft.registry.comparison import Pairs
 from graft.registry.gates import evaluate

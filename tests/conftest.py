@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.settings import settings
 
 RESNET = {

@@ -10,30 +10,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graft.backbones.body import bare_body, find_bare_body, plain_name
 from graft.backbones.carrying import Carried
-from graft.backbones.framing import by_plain_name, fill, frame
+from graft.backbones.framing import fill, frame
 from graft.backbones.groups import layer_groups
 from graft.backbones.rules import find_misfits, find_misfits_of_timm
 from graft.backbones.wrapped import WRAPPED, own_weights, tidy
-from graft.catalog import Backbone, nearest
-from graft.errors import CatalogError, CheckpointError, HubUnavailable
+from graft.catalog import nearest
+from graft.errors import CatalogError, CheckpointError
 from graft.problems.networks import find_misfit
 
 if TYPE_CHECKING:
     from graft.problems import Problem
-    from graft.problems.problem import Modality
 
 STEADY = {"apply_spec_augment": False, "layerdrop": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
 """What speech networks do at random while they train, and is off here: SpecAugment draws from numpy's global state,
 which no checkpoint holds, and LayerDrop leaves out layers that are frozen and may be played back."""
-PROCESSORS: dict[Modality, tuple[str, dict[str, Any]]] = {
-    # torchvision and PIL resize differently, and serving must see training's pixels
-    "image": ("AutoImageProcessor", {"backend": "pil"}),
-    "text": ("AutoTokenizer", {"trust_remote_code": False}),
-    "audio": ("AutoFeatureExtractor", {"trust_remote_code": False}),
-}
-"""The transformers class that loads the processor of each kind of input, and how."""
 HEADS = {
     "AutoModelForImageEmbedding": "graft.backbones.embedding",
     "AutoModelForMaskedPatches": "graft.backbones.masked",
@@ -179,28 +170,6 @@ def _fill(model: Any, missing: Collection[str], fresh: Any) -> None:
                 parameter.copy_(own[name])
 
 
-def fetch(backbone: Backbone) -> Path:
-    """Return the local folder of a checkpoint or hub id; raises HubUnavailable where the hub cannot be reached."""
-    if backbone.checkpoint is not None:
-        return Path(backbone.checkpoint)
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # an error of its HTTP client, whichever that is, and OSError: a connection that breaks in a file is only the first
-    broken: tuple[type[Exception], ...] = (*HfHubHTTPError.__bases__, ValueError)
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
-    try:
-        return Path(
-            huggingface_hub.snapshot_download(str(backbone.hub), revision=backbone.revision, allow_patterns=patterns)
-        )
-    except broken as error:
-        raise HubUnavailable(
-            f"backbone.hub '{backbone.hub}': not in the local cache and the hub did not answer",
-            [" ".join(str(error).split())[:300]],
-            "Connect once to fetch it, copy its folder here and write `checkpoint: FOLDER`, or check the id.",
-        ) from error
-
-
 def save(model: Any, processor: Any, folder: Path) -> None:
     """Write a Hugging Face folder: safetensors, configuration, processor."""
     import transformers
@@ -208,33 +177,6 @@ def save(model: Any, processor: Any, folder: Path) -> None:
     transformers.logging.disable_progress_bar()
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-
-
-def load_processor(folder: Path, problem: Problem) -> Any:
-    """Return the image processor, tokenizer or feature extractor of a folder."""
-    import transformers
-
-    kind, options = PROCESSORS[problem.modality]
-    if problem.auto_processor is not None and (folder / "tokenizer_config.json").is_file():
-        kind = problem.auto_processor
-    try:
-        return getattr(transformers, kind).from_pretrained(folder, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{folder}: holds no processor for {problem.modality}", [" ".join(str(error).split())[:300]]
-        ) from error
-
-
-def transplant(adapted: Any, source: Any) -> None:
-    """Put the adapted layers under the source's own head, in place; a weight they do not have stays the source's.
-
-    The head is the last layer group: a normalisation above the blocks is part of it, wherever the network keeps it.
-    """
-    weights, (base, prefix) = by_plain_name(bare_body(adapted).state_dict()), find_bare_body(source)
-    head = layer_groups(source)[-1]
-    own = base.state_dict()
-    carried = {name: weights[plain_name(name)] for name in own if plain_name(name) in weights}
-    base.load_state_dict(own | {name: one for name, one in carried.items() if not head.owns(prefix + name)})
 
 
 def construct(problem: Problem, config: Any, labels: tuple[str, ...], seed: int) -> Any:

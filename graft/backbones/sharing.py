@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from graft.backbones.body import bare_body, find_bare_body, plain_name
+from graft.backbones.framing import by_plain_name
 from graft.backbones.groups import layer_groups
 
 PARTS = ("named_buffers", "named_parameters", "named_modules")
@@ -48,3 +49,15 @@ def _is_called_alike(one: nn.Module, other: nn.Module) -> bool:
     if type(one) is type(other):
         return True
     return [*inspect.signature(type(one).forward).parameters] == [*inspect.signature(type(other).forward).parameters]
+
+
+def transplant(adapted: Any, source: Any) -> None:
+    """Put the adapted layers under the source's own head, in place; a weight they do not have stays the source's.
+
+    The head is the last layer group: a normalisation above the blocks is part of it, wherever the network keeps it.
+    """
+    weights, (base, prefix) = by_plain_name(bare_body(adapted).state_dict()), find_bare_body(source)
+    head = layer_groups(source)[-1]
+    own = base.state_dict()
+    carried = {name: weights[plain_name(name)] for name in own if plain_name(name) in weights}
+    base.load_state_dict(own | {name: one for name, one in carried.items() if not head.owns(prefix + name)})

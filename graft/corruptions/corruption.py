@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     import numpy as np
 
-    from graft.problems.problem import Examples
+    from graft.problems.examples import Examples
 
 SEVERITIES = (1, 2, 3, 4, 5)  # as in Hendrycks and Dietterich 2019; 0 is the input itself
 

@@ -14,7 +14,7 @@ from graft.problems.grades import Grades
 
 if TYPE_CHECKING:
     from graft.problems import Problem
-    from graft.problems.problem import Examples, Truths
+    from graft.problems.examples import Examples, Truths
 
 ARMS = ("transfer", "scratch", "source")
 Models = Mapping[str, Sequence[Any]]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from graft.problems import Problem
-    from graft.problems.problem import Examples
+    from graft.problems.examples import Examples
 
 FEWEST = 10  # test rows of a group below which its accuracy says nothing
 Report = Callable[[str], None]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.classification import Classification
-from graft.problems.problem import Batch, Examples, Modality
+from graft.problems.examples import Examples
+from graft.problems.problem import Batch, Modality
 from graft.problems.waveforms import encode_clips, make_extractor, pad_clips
 
 if TYPE_CHECKING:

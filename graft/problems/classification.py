@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Problem, Truths, corruptions_of
+from graft.problems.examples import Truths
+from graft.problems.problem import Problem, corruptions_of
 
 if TYPE_CHECKING:
     import numpy as np

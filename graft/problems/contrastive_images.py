@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from graft.problems.examples import Examples
 from graft.problems.networks import PROJECTION_SIZE
 from graft.problems.pixels import normalise
-from graft.problems.problem import Batch, Examples
+from graft.problems.problem import Batch
 from graft.problems.unlabelled_images import UnlabelledImages
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graft.problems.examples import Examples, Truths
 from graft.problems.identities import number_identities, read_identities, settle_identities
 from graft.problems.pixels import fit_processor, normalise, read_pixels
-from graft.problems.problem import Batch, Examples, Modality, Problem, Settled, Truths, corruptions_of
+from graft.problems.problem import Batch, Modality, Problem, Settled, corruptions_of
 
 if TYPE_CHECKING:
     import numpy as np

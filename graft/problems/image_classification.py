@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.classification import Classification
+from graft.problems.examples import Examples
 from graft.problems.pixels import fit_processor, normalise, read_pixels
-from graft.problems.problem import Batch, Examples, Modality
+from graft.problems.problem import Batch, Modality
 
 if TYPE_CHECKING:
     import pyarrow as pa

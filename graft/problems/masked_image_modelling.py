@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from graft.problems.examples import Examples
 from graft.problems.pixels import normalise
-from graft.problems.problem import Batch, Examples
+from graft.problems.problem import Batch
 from graft.problems.unlabelled_images import UnlabelledImages
 
 if TYPE_CHECKING:

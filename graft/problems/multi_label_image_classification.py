@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.classification import CHANCE
+from graft.problems.examples import Examples, Truths
 from graft.problems.image_classification import ImageClassification
 from graft.problems.label_sets import read_names, settle_labels
-from graft.problems.problem import Examples, Said, Settled, Truths
+from graft.problems.problem import Said, Settled
 
 if TYPE_CHECKING:
     import numpy as np

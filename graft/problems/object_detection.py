@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from graft.problems import average_precision
 from graft.problems.boxes import convert_objects, settle_boxes
+from graft.problems.examples import Examples, Truths
 from graft.problems.pixels import fit_processor, normalise, read_pixels, square
-from graft.problems.problem import Batch, Examples, Modality, Problem, Said, Settled, Truths, corruptions_of
+from graft.problems.problem import Batch, Modality, Problem, Said, Settled, corruptions_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from graft.problems.problem import Truths
+    from graft.problems.examples import Truths
 
 MOST_ROWS = 2000
 """Rows of which every pair is looked at; of more, as many pairs of two identities are drawn as these would have."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Batch, Examples, Modality, Problem, Said, Truths
+from graft.problems.examples import Examples, Truths
+from graft.problems.problem import Batch, Modality, Problem, Said
 from graft.problems.spans import SILENT, Passage, best_spans, join_spans, read_answers, windows_of
 from graft.problems.tokens import pad, train_tokenizer
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graft.problems.examples import Examples, Truths
 from graft.problems.masks import pack, settle_masks, unpack
 from graft.problems.overlays import coloured, draw_row, enlarge
 from graft.problems.pixels import fit_processor, normalise, read_pixels, resize_mask
-from graft.problems.problem import Batch, Examples, Modality, Problem, Said, Settled, Truths, corruptions_of
+from graft.problems.problem import Batch, Modality, Problem, Said, Settled, corruptions_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 
 if TYPE_CHECKING:
     import pyarrow as pa

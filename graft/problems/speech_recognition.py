@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Batch, Examples
+from graft.problems.examples import Examples
+from graft.problems.problem import Batch
 from graft.problems.transcription import Transcription
 from graft.problems.transcripts import (
     FACTS,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from graft.problems.examples import Examples, Truths
 from graft.problems.language_modelling import IGNORED, LanguageModelling
-from graft.problems.problem import Batch, Examples, Said, Truths
+from graft.problems.problem import Batch, Said
 from graft.problems.sampling import Sampling, Written, continue_text
 from graft.problems.tokens import cut_texts, pack_texts, pad
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import CheckpointError
 from graft.problems.byte_pairs import train_byte_pairs
+from graft.problems.examples import Examples
 from graft.problems.networks import is_decoder
-from graft.problems.problem import Batch, Examples
+from graft.problems.problem import Batch
 
 if TYPE_CHECKING:
     import numpy as np

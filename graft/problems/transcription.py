@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Examples, Modality, Problem, Said, Truths, corruptions_of
+from graft.problems.examples import Examples, Truths
+from graft.problems.problem import Modality, Problem, Said, corruptions_of
 from graft.problems.transcripts import align, read_transcripts
 
 if TYPE_CHECKING:

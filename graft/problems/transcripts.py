@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 from unicodedata import normalize
 
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 
 if TYPE_CHECKING:
     import numpy as np

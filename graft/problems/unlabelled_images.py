@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from graft.problems.examples import Examples, Truths
 from graft.problems.pixels import fit_processor, read_pixels
-from graft.problems.problem import Examples, Modality, Problem, Truths, corruptions_of
+from graft.problems.problem import Modality, Problem, corruptions_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.problem import Batch, Examples
+from graft.problems.examples import Examples
+from graft.problems.problem import Batch
 
 if TYPE_CHECKING:
     import numpy as np

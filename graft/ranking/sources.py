@@ -86,7 +86,7 @@ def _distance(folder: Path, problem: Problem, model: Any, processor: Any, frozen
     """Return the distance from the source's kept test rows, evenly drawn, to the target's rows."""
     import pyarrow.parquet as pq
 
-    from graft.problems.problem import Examples
+    from graft.problems.examples import Examples
     from graft.transferability.distance import MOST_ROWS, a_distance
     from graft.transferability.features import extract
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from graft.problems import Problem
-    from graft.problems.problem import Examples
+    from graft.problems.examples import Examples
 
 REQUIRED = ("config.json", "graft.json", "golden.json", "model.safetensors", "predictions.parquet", "README.md")
 KINDS = (".safetensors", ".json", ".txt", ".md", ".parquet", ".png", ".wav")  # nothing that runs when it is read

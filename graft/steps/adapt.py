@@ -12,7 +12,7 @@ from graft.backbones import save
 from graft.catalog import Catalog
 from graft.manifest import verify_manifest, whole_folder
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.progress import Progress
 from graft.reading import Dataset, read, values_of
 from graft.settings import settings

@@ -24,7 +24,7 @@ from graft.training.scoring import join
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from graft.problems.problem import Examples
+    from graft.problems.examples import Examples
 
 log = logging.getLogger(__name__)
 POINTS, DOUBLINGS = 6, 5  # where the counts are not asked for: six, from 1/32 of the budget on

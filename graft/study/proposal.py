@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from graft.backbones import layer_groups, renew_head
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.training.batches import generator, rows_of_step
 
 if TYPE_CHECKING:

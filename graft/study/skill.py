@@ -13,7 +13,8 @@ from graft.backbones import load, load_processor, transplant
 from graft.catalog import Study
 from graft.errors import CheckpointError
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples, Problem
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem
 from graft.training import Rehearsal, score
 from graft.training.batches import group_by_length
 from graft.training.device import make_accelerator

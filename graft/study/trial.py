@@ -19,7 +19,8 @@ from graft.backbones import layer_groups, renew, renew_head
 from graft.backbones.all_boundaries import AllBoundaries, widen
 from graft.catalog import Study
 from graft.manifest import digest, write_whole
-from graft.problems.problem import Examples, Problem, has_classes
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem, has_classes
 from graft.strategies import count_frozen, find_strategy
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold

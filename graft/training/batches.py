@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 
 AT_ONCE = 2**20
 """Numbers (tokens, samples) of rows that are run together without gradients: six seconds of audio at 16 kHz for ten."""

@@ -15,7 +15,8 @@ from graft.training.batches import generator
 if TYPE_CHECKING:
     import torch
 
-    from graft.problems.problem import Batch, Examples, Problem
+    from graft.problems.examples import Examples
+    from graft.problems.problem import Batch, Problem
 
 
 @dataclass(frozen=True)

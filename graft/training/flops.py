@@ -19,7 +19,8 @@ import numpy as np
 from torch.utils.flop_counter import FlopCounterMode
 
 from graft.backbones import Freeze
-from graft.problems.problem import Examples, Problem
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem
 from graft.strategies.strategy import Leg, count_frozen
 from graft.training import adapters
 from graft.training.batches import generator, paired, rows_of_step

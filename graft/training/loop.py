@@ -21,7 +21,8 @@ from graft import interruption
 from graft.backbones import Freeze
 from graft.catalog import Optimization
 from graft.errors import CheckpointError, Interrupted
-from graft.problems.problem import Examples, Problem
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem
 from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training import adapters

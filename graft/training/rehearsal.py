@@ -16,7 +16,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from graft.backbones import share_layers
-from graft.problems.problem import Examples, Problem
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem
 from graft.strategies.strategy import Leg
 from graft.training.batches import generator, group_by_length, rows_of_step
 from graft.training.replay import uncovered

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from graft.problems.problem import Examples, Problem
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem
 from graft.training.batches import batches_in_order, generator, paired
 from graft.training.device import use_threads
 from graft.training.player import Player

@@ -10,7 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from graft.backbones import load
-from graft.problems.problem import Examples, Problem, has_classes
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem, has_classes
 from graft.reading.splitting import choose_share
 from graft.training.device import make_accelerator
 from graft.transferability import SCORES

@@ -13,7 +13,8 @@ from scipy.special import softmax
 
 from graft.backbones import layer_groups
 from graft.backbones.boundaries import hear_boundaries, pool
-from graft.problems.problem import Examples, Problem
+from graft.problems.examples import Examples
+from graft.problems.problem import Problem
 from graft.training import predict
 from graft.training.batches import batches_in_order
 from graft.training.scoring import BATCH

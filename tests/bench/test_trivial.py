@@ -8,8 +8,8 @@ from bench import trivial
 from graft.catalog import Pretraining
 from graft.problems import PROBLEMS
 from graft.problems.average_precision import COUNTED
+from graft.problems.examples import Examples
 from graft.problems.pairs import Face
-from graft.problems.problem import Examples
 from graft.problems.transcripts import Transcript
 from graft.reading import VOID
 from tests.conftest import BERT

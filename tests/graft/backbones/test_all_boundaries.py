@@ -11,7 +11,7 @@ import torch
 from graft.backbones import Freeze, build, layer_groups, load, renew, renew_head, save, transplant
 from graft.backbones.all_boundaries import widen
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.training import Activations, Feed, record
 from graft.transferability.features import extract
 from tests.conftest import RESNET

@@ -8,7 +8,7 @@ from graft.backbones import build, layer_groups, load, load_listed, require_fit,
 from graft.errors import CatalogError
 from graft.problems import PROBLEMS
 from graft.problems.contrastive_images import TEMPERATURE, contrast, draw_views
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.training import predict, score
 from graft.training.batches import generator
 from tests.conftest import RESNET

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from graft.catalog import Pretraining
 from graft.errors import CheckpointError
 from graft.problems import PROBLEMS
+from graft.problems.examples import Examples
 from graft.problems.masked_language_modelling import IGNORED
-from graft.problems.problem import Examples
 from graft.problems.tokens import SPECIAL, _choose_pieces, describe_tokens, pad, train_tokenizer
 from graft.training.batches import generator
 from tests.conftest import BERT

@@ -14,8 +14,8 @@ from graft.catalog import Checks, Data, Pretraining, Shift
 from graft.checks.check import check
 from graft.errors import DataError
 from graft.problems import PROBLEMS
+from graft.problems.examples import Examples
 from graft.problems.masks import pack, unpack
-from graft.problems.problem import Examples
 from graft.reading import inspect, open_mask, read, read_shift
 from tests.masks import disc_table, discs, png, write_discs
 

@@ -10,7 +10,7 @@ from graft.backbones import build
 from graft.catalog import Data, Study
 from graft.errors import CatalogError, Interrupted
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.study import Bench, plan, search
 from graft.study.caching import with_prefix
 from graft.study.label_curve import Curve, choose_counts, count_steps, draw_part, draw_test, explain_counts, train_curve

@@ -7,7 +7,7 @@ import torch
 from graft.backbones import build, layer_groups
 from graft.catalog import Study
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.strategies.strategy import Leg
 from graft.training import Job, predict, train
 from graft.training.activations import Activations

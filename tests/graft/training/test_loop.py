@@ -14,7 +14,7 @@ from graft.backbones.all_boundaries import widen
 from graft.catalog import Study
 from graft.errors import CheckpointError, Interrupted
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.settings import settings
 from graft.strategies import STRATEGIES, resolve
 from graft.strategies.head2toe import KEPT

@@ -7,7 +7,7 @@ import torch
 from graft.backbones import build, layer_groups, renew_head, share_layers, transplant
 from graft.catalog import Study
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.settings import settings
 from graft.strategies import STRATEGIES, resolve
 from graft.training import Activations, Feed, Job, Rehearsal, record, score, train

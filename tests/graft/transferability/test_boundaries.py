@@ -5,7 +5,7 @@ import pytest
 from graft.backbones import build, load_processor, save
 from graft.catalog import Pretraining
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.transferability import SCORES, UndefinedScore
 from graft.transferability.boundaries import (
     count_drawn,

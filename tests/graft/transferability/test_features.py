@@ -6,7 +6,7 @@ import torch
 from graft.backbones import build, layer_groups
 from graft.catalog import Pretraining
 from graft.problems import PROBLEMS
-from graft.problems.problem import Examples
+from graft.problems.examples import Examples
 from graft.training.batches import generator
 from graft.transferability.features import extract
 from tests.conftest import BERT, RESNET

@@ -39,7 +39,7 @@ def whisper_config(**more: float) -> WhisperConfig:
     sizes = {"encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
              "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "d_model": 16}  # fmt: skip
     return WhisperConfig(
-        **{**sizes, **more}, num_mel_bins=8, max_source_positions=50, max_target_positions=16,
+        **{**sizes, **more}, num_mel_bins=8, max_source_positions=50, max_target_positions=14,
         vocab_size=len(tokenizer), pad_token_id=end, bos_token_id=end, eos_token_id=end, decoder_start_token_id=end + 1,
     )  # fmt: skip
 

@@ -88,11 +88,14 @@ def spell(texts: Sequence[str], tokenizer: Any) -> list[np.ndarray]:
     ]
 
 
-def choose_widths(labels: Sequence[np.ndarray], frames: int) -> np.ndarray:
-    """Return the width of each row (rows,): the numbers of its frames, and tokens up to the next of a grid."""
+def choose_widths(labels: Sequence[np.ndarray], frames: int, most: int) -> np.ndarray:
+    """Return the width of each row (rows,): the numbers of its frames, and tokens up to the next of a grid or `most`.
+
+    A row is padded to it whatever the batch, and rows of one width go together.
+    """
     import numpy as np
 
-    return np.array([frames + -(-(len(ids) - 1) // STEP) * STEP for ids in labels], dtype=np.int64)
+    return np.array([frames + min(-(-(len(ids) - 1) // STEP) * STEP, most) for ids in labels], dtype=np.int64)
 
 
 def trim(frames: np.ndarray) -> np.ndarray:

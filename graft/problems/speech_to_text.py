@@ -74,7 +74,7 @@ class SpeechToText(Transcription):
         heard = encode_clips(table, extractor, whole=True, keep=trim)
         texts = table["transcript"].to_pylist() if "transcript" in table.column_names else [""] * len(heard)
         labels = spell(texts, tokenizer)
-        widths = choose_widths(labels, extractor.feature_size * extractor.nb_max_frames)
+        widths = choose_widths(labels, extractor.feature_size * extractor.nb_max_frames, tokenizer.model_max_length)
         lasting = [measure_duration(cell) or 0.0 for cell in table["audio"].to_pylist()]
         truths = [
             Dictated(text, tokenizer, min(seconds, extractor.chunk_length), seconds)

@@ -45,7 +45,7 @@ def opened(folder, **recipe):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_whisper(tmp_path_factory.mktemp("whisper"), spread=0.3, repetition_penalty=5.0)
+    return write_whisper(tmp_path_factory.mktemp("whisper"), spread=0.8, repetition_penalty=5.0)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_what_is_written_is_what_whisper_itself_writes_whatever_the_checkpoint_f
     with torch.no_grad():
         found = PROBLEM.generate(model, model(**{name: batch[name] for name in batch if name != "labels"}), processor)
         known = torch.tensor([processor.tokenizer.prefix_tokens] * 4)
-        for _ in range(16 - known.shape[1]):  # each time from the beginning, without any cache
+        for _ in range(14 - known.shape[1]):  # each time from the beginning, without any cache
             logits = model(input_features=batch["input_features"], decoder_input_ids=known).logits[:, -1]
             logits[:, END + 1 :] = -torch.inf
             known = torch.cat([known, logits.argmax(dim=1, keepdim=True)], dim=1)
@@ -102,7 +102,7 @@ def test_what_is_written_is_what_whisper_itself_writes_whatever_the_checkpoint_f
     ended = (written == END).cumsum(dim=1) > 0
     assert torch.equal(found.isnan(), ended[:, : found.shape[1]])
     assert torch.equal(found[~found.isnan()], written[:, : found.shape[1]][~found.isnan()].float())
-    assert len({tuple(row) for row in written.tolist()}) > 1
+    assert len({tuple(row) for row in written.tolist()}) == 4
 
 
 def test_it_learns_to_write_what_is_said(tmp_path):
@@ -141,7 +141,7 @@ def test_a_transcript_that_does_not_fit_is_learned_as_far_as_it_does_and_graded_
     model, processor = whisper
     examples = PROBLEM.encode(clips(["no " * 12 + "no", "yes"]), processor)
     batch = batch_of(examples, [0, 1], processor)
-    assert batch["decoder_input_ids"].shape == (2, 16)
+    assert batch["decoder_input_ids"].shape == (2, 14)
     assert END not in batch["labels"][0]
     metrics, answers = evaluate(model, PROBLEM, examples, processor)
     assert np.isfinite(metrics["loss"])
@@ -184,7 +184,7 @@ def test_the_language_is_the_catalogues_or_the_checkpoints_and_is_stored(folder,
     stored = load_processor(tmp_path / "source", PROBLEM).tokenizer
     german = ["<|startoftranscript|>", "<|de|>", "<|transcribe|>", "<|notimestamps|>"]
     assert stored.convert_ids_to_tokens(stored.prefix_tokens) == german
-    assert stored.model_max_length == 16
+    assert stored.model_max_length == 14
     found = load(tmp_path / "source", PROBLEM)
     for one in (found, renew(found, PROBLEM, (), 1), renew_head(found, PROBLEM, (), 1)):
         settings = one.generation_config

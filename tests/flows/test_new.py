@@ -9,6 +9,7 @@ from graft.backbones import build, find_misfits, layer_groups
 from graft.catalog import Pretraining, load
 from graft.errors import BadInput, CatalogError, DataError
 from graft.problems import PROBLEMS
+from graft.problems.networks import find_misfit
 from tests.sounds import tone, wav
 
 IMAGES = PROBLEMS["image-classification"]
@@ -253,7 +254,9 @@ def test_a_word_that_stands_for_nothing_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize("name", [name for name, one in STARTERS.items() if one.modality == "image"])
 def test_every_network_for_images_passes_the_check_of_the_catalogue(name):
-    entry = choose(name, IMAGES)
+    kinds = (IMAGES, PROBLEMS["object-detection"], PROBLEMS["masked-image-modelling"])
+    problem = next(kind for kind in kinds if not find_misfit(kind.auto_model, STARTERS[name].config))
+    entry = choose(name, problem)
     assert not list(find_misfits(entry["backbone"]["config"], entry.get("pretraining", {}).get("image_size", 32)))
 
 

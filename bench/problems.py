@@ -31,6 +31,7 @@ better with the intervals apart has learned something. Minutes are those of all 
 KEPT = "problems"  # folder of the rows beside the results
 QUICK = PROJECT.with_name("problems-quick")
 ENDS = ("", "_low", "_high")
+CALLED = {"word_error_rate": "WER", "mean_iou": "mean IoU", "f1": "F1"}
 COLUMNS = ("target", "source", "labels", "metric", "transfer", "scratch", "trivial", "verdict", "strategy", "minutes")
 
 
@@ -132,6 +133,8 @@ def measure_trivial(project: Project, found: dict[str, Any]) -> trivial.Trivial:
 
 def summarise(rows: Sequence[Row]) -> Conclusion:
     """Return the table, and which models have learned something."""
+    missing = [run.target for run in find() if run.target not in {row.name for row in rows}]
+    left = f" Not measured yet: {', '.join(missing)}." if missing else ""
     short = [row.name for row in rows if not row.learned]
     guard = Guard(
         name="trained models better than the trivial answer, intervals apart",
@@ -141,7 +144,7 @@ def summarise(rows: Sequence[Row]) -> Conclusion:
     table = Table(
         title="Every real dataset",
         note="WER is the word error rate, of which less is better. In bold what is better than the trivial answer with "
-        "the intervals apart.",
+        f"the intervals apart.{left}",
         columns=COLUMNS,
         rows=tuple(_cells(row) for row in rows),
     )  # fmt: skip
@@ -155,7 +158,12 @@ def summarise(rows: Sequence[Row]) -> Conclusion:
     )  # fmt: skip
     standings = Standings(
         title="Models, their controls and the trivial answer", axis="metric on the test rows, with 95 % intervals",
-        rows=tuple(Standing.model_validate(row.model_dump(include={*Standing.model_fields})) for row in rows),
+        rows=tuple(
+            Standing.model_validate(
+                row.model_dump(include={*Standing.model_fields}) | {"metric": CALLED.get(row.metric, row.metric)}
+            )
+            for row in rows
+        ),
     )  # fmt: skip
     return Conclusion(guards=(guard,), tables=(table, cut), standings=standings)
 
@@ -166,7 +174,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.name,
         row.source,
         row.labels,
-        {"word_error_rate": "WER"}.get(row.metric, row.metric.replace("_", " ")),
+        CALLED.get(row.metric, row.metric.replace("_", " ")),
         f"{bold}{_interval(row.transfer)}{bold}",
         _interval(row.scratch),
         f"{_interval(row.trivial)}: {row.trivial_words}",

@@ -46,6 +46,7 @@ def test_a_model_has_learned_where_the_intervals_are_apart(other, learned):
     assert found.guards[0].holds is learned
     assert ("; not oaks" in found.guards[0].found) is not learned
     assert found.tables[0].rows[0][4].startswith("**") is learned
+    assert "Not measured yet: fashion-vgg, " in found.tables[0].note
 
 
 def test_every_ready_catalogue_is_valid_and_in_the_table():

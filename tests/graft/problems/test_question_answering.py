@@ -154,3 +154,21 @@ def test_squads_own_files_are_read(tmp_path):
     found = read(Data(path=str(tmp_path)), PROBLEM)
     assert {name: table.num_rows for name, table in found.splits.items()} == {"train": 2, "test": 2}
     assert found.splits["train"]["answers"].to_pylist() == [[{"text": "two", "start": 6}], []]
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [({"model_type": "bert"}, True), ({"model_type": "bert", "type_vocab_size": 1}, False),
+     ({"model_type": "distilbert"}, False), ({"model_type": "gpt2"}, False), ({}, False)],
+)  # fmt: skip
+def test_a_network_that_can_be_told_is_told_which_tokens_are_of_the_text(config, told, tmp_path):
+    made = PROBLEM.make_processor(ASKED, config, Pretraining(max_tokens=40, vocabulary_size=300))
+    made.save_pretrained(tmp_path)
+    stored = AutoTokenizer.from_pretrained(tmp_path)
+    examples = PROBLEM.encode(ASKED, stored)
+    batch = PROBLEM.collate(examples, [0, 1], stored, torch.Generator(), training=False)
+    assert ("token_type_ids" in batch) is told
+    if told:
+        first, last = examples.labels[0][2:]
+        assert batch["token_type_ids"][0, first : last + 1].all()
+        assert not batch["token_type_ids"][0, :first].any()

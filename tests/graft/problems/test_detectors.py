@@ -125,7 +125,7 @@ def test_a_head_that_is_right_loses_least_and_is_read_as_the_boxes(batch):
 
 @pytest.mark.parametrize("network", [kind for kind in NETWORKS if kind != "fcos"], indirect=True)
 def test_detections_are_those_of_transformers(network, batch):
-    _, model = network  # FCOS is not one of theirs
+    kind, model = network  # FCOS is not one of theirs
     _, given = inputs(batch)
     with torch.no_grad():
         output = model(**given)

@@ -43,14 +43,12 @@ class Rows:
 
 
 def load(part: Part, problems: list[str]) -> Rows | None:
-    """Return the rows of a part, or None when it cannot be read; what is wrong with it goes to `problems`."""
-    before = len(problems)
+    """Return the rows of a part that can be read, or None where none can; what is wrong goes to `problems`."""
     try:
-        rows = LOADERS[part.kind](part, problems)
+        return LOADERS[part.kind](part, problems)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         problems.append(f"{part.name}: cannot be read as {part.kind} ({' '.join(str(error).split())})")
         return None
-    return rows if len(problems) == before else None
 
 
 def _from_table(part: Part, table: pa.Table, **facts: Any) -> Rows:
@@ -118,14 +116,20 @@ def _load_csv(part: Part, problems: list[str]) -> Rows | None:
         return None
     if any(not name.strip() for name in header):  # an index that pandas wrote; it has to be called something
         header = [name if name.strip() else f"column {place}" for place, name in enumerate(header, 1)]
-    return _from_table(part, _parse_csv(part.name, text, delimiter, header, problems))
+    table, skipped = _parse_csv(part.name, text, delimiter, header, problems)
+    rows = [row for row in range(1, table.num_rows + len(skipped) + 1) if row not in skipped]
+    return Rows(part, table, [part.name] * table.num_rows, rows)
 
 
-def _parse_csv(name: str, text: str, delimiter: str, header: list[str], problems: list[str]) -> pa.Table:
-    """Return every column as strings: inference would turn '007' into 7 and 'NA' into nothing."""
+def _parse_csv(
+    name: str, text: str, delimiter: str, header: list[str], problems: list[str]
+) -> tuple[pa.Table, set[int]]:
+    """Return every column as strings, as inference would turn '007' into 7, and the rows that are left out."""
     broken: list[str] = []
+    skipped: set[int] = set()
 
     def note(row: Any) -> str:
+        skipped.add(row.number - 1)  # the header is the first
         broken.append(f"{name}, line {row.number}: {row.actual_columns} values, the header has {row.expected_columns}")
         return "skip"
 
@@ -141,7 +145,7 @@ def _parse_csv(name: str, text: str, delimiter: str, header: list[str], problems
         ),
     )
     problems.extend(shorten(broken))
-    return table
+    return table, skipped
 
 
 def _load_json(part: Part, problems: list[str]) -> Rows | None:

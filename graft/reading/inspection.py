@@ -69,11 +69,14 @@ def inspect(
     """
     problems: list[str] = []
     parts = load_parts(Path(path), problems)
-    if problems:
-        raise DataError(f"{path}: {len(problems)} problem(s) with the data", problems)
     given = dict(columns or {})
     names = [*ANSWERED, *({} if labelled else _by_columns(unlabelled)).values()]
-    problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
+    try:
+        problem, found = _fit(parts, [problem] if problem else names, given, group, str(path))
+    except (DataError, ValueError):  # rows that could not be read may be those that would have told
+        if not problems:
+            raise
+        raise DataError(f"{path}: {len(problems)} problem(s) with the data", problems) from None
     dataset = read(Data(path=str(path), columns=given, group=group), PROBLEMS[problem])
     splits = _count(parts)
     notes = list(_notes(parts, problem, found, given, splits, labelled))

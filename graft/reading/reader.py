@@ -42,7 +42,8 @@ def read_given(
     """
     problems: list[str] = []
     parts = load_parts(Path(data.path), problems)
-    _refuse(data, problems)
+    if not any(rows.table.num_rows for rows in parts):
+        _refuse(data, problems)  # else what is wrong with the rows that could be read is said with it
     tables, labels = _canonical(parts, data, problem, problems)
     _refuse(data, problems)
     given: dict[str, list[pa.Table]] = {}
@@ -77,7 +78,13 @@ def _canonical(
     parts: Sequence[Rows], data: Data, problem: Problem, problems: list[str]
 ) -> tuple[list[pa.Table], tuple[str, ...]]:
     filled = [rows for rows in parts if rows.table.num_rows] or list(parts)
-    wanted = find_columns_of(filled, problem.columns, data.columns, data.group, data.path)
+    try:
+        wanted = find_columns_of(filled, problem.columns, data.columns, data.group, data.path)
+    except DataError as error:
+        if problems:
+            _refuse(data, [*problems, *error.problems])
+        raise
+    unread = len(problems)
     for rows in parts:
         missing = [name for name in wanted.values() if name not in rows.table.column_names]
         if missing == ["label"] and rows.part.kind == "folders":
@@ -87,7 +94,8 @@ def _canonical(
         elif missing and rows.table.num_rows:
             found = ", ".join(rows.table.column_names)
             problems.append(f"{rows.part.name}: no column {', '.join(map(repr, missing))}; the columns are {found}")
-    _refuse(data, problems)
+    if len(problems) > unread:
+        _refuse(data, problems)
     names = {id(rows): name_labels(rows, wanted["label"], problems) for rows in filled} if "label" in wanted else {}
     known = [name for part in names.values() for name in part if name is not None]
     labels = order_labels(parts, wanted["label"], known) if "label" in wanted else ()

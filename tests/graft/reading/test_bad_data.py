@@ -64,6 +64,12 @@ def test_lines_with_too_many_values_are_named_by_line(csv, texts):
     assert "rows.csv, line 5: 4 values, the header has 2" in message
 
 
+def test_what_is_wrong_with_lines_and_with_values_is_said_together(csv, texts):
+    message = problems(texts, csv("text,label", "a b,x", "c, d,y", ",x", "g h,"))
+    assert "rows.csv, line 3: 3 values, the header has 2" in message
+    assert "rows.csv, row 3: 'text' is empty" in message
+
+
 def test_a_repeated_column_name(csv, texts):
     assert "the header has 'text' more than once" in problems(texts, csv("text,text,label", "a,b,c"))
 

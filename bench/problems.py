@@ -31,7 +31,9 @@ better with the intervals apart has learned something. Minutes are those of all 
 KEPT = "problems"  # folder of the rows beside the results
 QUICK = PROJECT.with_name("problems-quick")
 ENDS = ("", "_low", "_high")
-CALLED = {"word_error_rate": "WER", "mean_iou": "mean IoU", "f1": "F1"}
+CALLED = {
+    "word_error_rate": "WER", "mean_iou": "mean IoU", "f1": "F1", "map": "mAP", "auroc": "AUROC", "equal_error_rate": "EER",
+}  # fmt: skip
 COLUMNS = ("target", "source", "labels", "metric", "transfer", "scratch", "trivial", "verdict", "strategy", "minutes")
 
 

@@ -32,8 +32,13 @@ KEPT = "problems"  # folder of the rows beside the results
 QUICK = PROJECT.with_name("problems-quick")
 ENDS = ("", "_low", "_high")
 CALLED = {
-    "word_error_rate": "WER", "mean_iou": "mean IoU", "f1": "F1", "map": "mAP", "auroc": "AUROC", "equal_error_rate": "EER",
-}  # fmt: skip
+    "word_error_rate": "WER",
+    "equal_error_rate": "EER",
+    "mean_iou": "mean IoU",
+    "map": "mAP",
+    "auroc": "AUROC",
+    "f1": "F1",
+}
 COLUMNS = ("target", "source", "labels", "metric", "transfer", "scratch", "trivial", "verdict", "strategy", "minutes")
 
 

@@ -89,7 +89,7 @@ def rank(target: Annotated[str, typer.Argument(help="A target of params.yaml.")]
     rank(target, as_json)
 
 
-@app.command(epilog='Examples: graft predict digits@champion scan.png and graft predict pydocs "Open a file." --json')
+@app.command(epilog='Examples: graft predict digits@champion scan.png, graft predict pydocs "Open a file." --json')
 def predict(
     model: Reference,
     inputs: Annotated[
@@ -98,10 +98,16 @@ def predict(
     question: Annotated[str | None, typer.Option(help="What is asked about the texts (question-answering).")] = None,
     out: Annotated[Path, typer.Option(help="Folder for answers that are files, such as masks.")] = Path(),
     draw: Annotated[Path | None, typer.Option(help="PNG file: the input with the answer drawn in.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens to write at the most (text-generation): 60.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="0 writes the likeliest token each time: 0.8.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Mass of the tokens that are drawn from: 0.95.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of what is drawn: 0.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Tokens to write at the most (text-generation).", show_default="60")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of what is drawn; 0 writes the likeliest token.", show_default="0.8")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Share of the probability that is drawn from.", show_default="0.95")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of what is drawn.", show_default="0")] = None,
     beside: Annotated[
         str | None, typer.Option("--with", help="File to compare each input with (face-verification).")
     ] = None,
@@ -206,7 +212,10 @@ def promote(
     reason: Reason,
     force: Annotated[bool, typer.Option("--force", help="Overrule the verdict `hurts`.")] = False,
 ) -> None:
-    """Make a version champion by your own decision, once its package verifies."""
+    """Make a version champion by your own decision.
+
+    Its package must verify.
+    """
     from flows.commands.models import promote
 
     promote(model, reason, force)
@@ -214,7 +223,10 @@ def promote(
 
 @models.command(epilog='Example: graft models rollback digits --reason "complaints since Monday"')
 def rollback(name: Annotated[str, typer.Argument(help="A model.")], reason: Reason) -> None:
-    """Return to the champion before the present one, once its package verifies."""
+    """Return to the champion before the present one.
+
+    Its package must verify.
+    """
     from flows.commands.models import rollback
 
     rollback(name, reason)
@@ -230,7 +242,10 @@ def history(name: Annotated[str, typer.Argument(help="A model.")], as_json: Json
 
 @models.command(epilog="Example: graft models verify digits@champion")
 def verify(model: Reference) -> None:
-    """Read a package back from the registry: digests, loading, golden samples."""
+    """Read a package back from the registry.
+
+    Its files must have their digests, and its model must load and answer the golden samples as recorded.
+    """
     from flows.commands.models import verify
 
     verify(model)

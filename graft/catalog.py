@@ -356,7 +356,7 @@ def load(path: Path | None = None) -> Catalog:
     try:
         catalog = Catalog.model_validate(raw)
     except ValidationError as error:
-        problems = [_explain(dict(problem), raw) for problem in error.errors()]
+        problems = [_explain(dict(problem)) for problem in error.errors()]
         raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.") from None
     # By name: what a step imports is what DVC watches, and a new strategy is no reason to pretrain again.
     if problems := list(import_module("graft.consistency").find_inconsistencies(catalog)):
@@ -379,7 +379,7 @@ def _parse(path: Path) -> dict[str, Any]:
     return {key: value if value is not None else {} for key, value in raw.items()}
 
 
-def _explain(problem: dict[str, Any], raw: dict[str, Any]) -> str:
+def _explain(problem: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     match problem["type"]:
         case "extra_forbidden":

@@ -4,7 +4,8 @@ Exit codes are part of the interface: a script tells bad input (2) from a saved 
 and from a fault worth another try (74) without reading a word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class GraftError(Exception):
@@ -69,3 +70,8 @@ class Transient(GraftError):
     """A fault of the surroundings (network, lock, busy device) that another try may not meet."""
 
     exit_code = 74
+
+
+def place_of(row: Mapping[Any, Any]) -> str:
+    """Return where a canonical row comes from, as a message says it: its file, and its row in one of several."""
+    return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])

@@ -22,7 +22,7 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from graft.evaluation.verdict import HEADLINE, said_gain, sentence
+from graft.evaluation.verdict import HEADLINE, name_of, said_gain, sentence
 from graft.settings import settings
 from tasks.results import decision_headline, read_metrics, summary
 
@@ -91,7 +91,7 @@ def candidate_rows(study: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "strategy": candidate["strategy"],
             "learning rate": f"{candidate['learning_rate']:g}",
-            study["metric"]: f"{candidate['mean']:.4f} ± {candidate['standard_error'] or 0:.4f}",
+            name_of(study["metric"]): f"{candidate['mean']:.4f} ± {candidate['standard_error'] or 0:.4f}",
             "trials": str(candidate["trials"]),
             "trained parameters": f"{candidate['trained_parameters']:,}",
             "why": candidate["reason"],

@@ -44,12 +44,12 @@ def standing(target: str) -> dict[str, Any] | None:
 
 def lines(result: Mapping[str, Any]) -> list[str]:
     """Return what a person wants to read at the end of a run."""
-    from graft.evaluation.verdict import HEADLINE, said_gain
+    from graft.evaluation.verdict import HEADLINE, name_of, said_gain
 
     return [
         f"verdict   {HEADLINE[result['verdict']]} for {result['target']} ({result['strategy']})",
         f"          {result['sentence']}",
-        f"gain      {said_gain(result)} of {result['metric']}",
+        f"gain      {said_gain(result)} of {name_of(result['metric'])}",
         f"report    {result['report']}",
         f"model     {result['model']}",
         f"          {result['reason']}",

@@ -20,6 +20,17 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 SIDE = 32  # pixels, where the entry says nothing else: the default of `pretraining.image_size`
 
 
+LAYERS = {
+    "image_size": SIDE,
+    "patch_size": 4,
+    "hidden_size": 96,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "intermediate_size": 192,
+}
+"""Of a small vision transformer, in whichever way it is taught."""
+
+
 @dataclass(frozen=True)
 class Starter:
     """A small network of one kind of input, and how it is trained where the defaults of the catalogue are not right."""
@@ -49,18 +60,7 @@ STARTERS: dict[str, Starter] = {
         "image", {"model_type": "timm_wrapper", "architecture": "inception_v3"}, {"image_size": 75}
     ),
     "resnet18": Starter("image", {"model_type": "timm_wrapper", "architecture": "resnet18"}),
-    "vit": Starter(
-        "image",
-        {
-            "model_type": "vit",
-            "image_size": SIDE,
-            "patch_size": 4,
-            "hidden_size": 96,
-            "num_hidden_layers": 6,
-            "num_attention_heads": 4,
-            "intermediate_size": 192,
-        },
-    ),
+    "vit": Starter("image", {"model_type": "vit", **LAYERS}),
     "convnext": Starter(
         "image",
         {
@@ -75,12 +75,7 @@ STARTERS: dict[str, Starter] = {
         "image",
         {
             "model_type": "vit_mae",
-            "image_size": SIDE,
-            "patch_size": 4,
-            "hidden_size": 96,
-            "num_hidden_layers": 6,
-            "num_attention_heads": 4,
-            "intermediate_size": 192,
+            **LAYERS,
             "decoder_hidden_size": 64,
             "decoder_num_hidden_layers": 2,
             "decoder_num_attention_heads": 4,

@@ -34,7 +34,7 @@ def frame(folder: Path, config: Any, problem: Problem) -> Any:
     try:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):  # shapes alone: nothing is computed
             channels = transformers.AutoBackbone.from_config(backbone).channels
-    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, NotImplementedError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder}: a '{config.model_type}' cannot be the backbone of a network for {problem.name}",
             [" ".join(str(error).split())[:300]],

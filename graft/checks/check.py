@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from graft.checks.facts import Facts, gather
 from graft.checks.label_sets import SET, count_labels
 from graft.checks.page import render
-from graft.checks.rows import derive, place
+from graft.checks.rows import derive
 from graft.checks.suites import rules
 from graft.checks.validation import Outcome, validate
+from graft.errors import place_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ def _describe(outcome: Outcome, rows: pd.DataFrame, facts: Facts) -> dict[str, A
 
 def _row(row: Mapping[Any, Any], reason: str) -> dict[str, Any]:
     what = f"{row['what']}; {reason}" if reason else row["what"]
-    return {"split": row["split"], "file": row["file"], "row": int(row["row"]), "place": place(row), "what": what}
+    return {"split": row["split"], "file": row["file"], "row": int(row["row"]), "place": place_of(row), "what": what}
 
 
 def _balance(rows: pd.DataFrame, dataset: Dataset) -> dict[str, dict[str, int]]:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from graft.checks.identities import count_identities, find_shared
 from graft.checks.label_sets import SET, find_one_sided
-from graft.checks.rows import place
 from graft.checks.transcripts import find_strange
+from graft.errors import place_of
 
 
 @dataclass
@@ -72,7 +72,7 @@ def _share(part: Iterable[int], rows: pd.DataFrame) -> float:
 def _duplicates(facts: Facts, rows: pd.DataFrame) -> None:
     """Rows that repeat an earlier row of their split, as a share of that split: the largest over the splits."""
     first = rows.drop_duplicates(["split", "hash"])
-    places = {(row["split"], row["hash"]): place(row) for row in first.to_dict("records")}
+    places = {(row["split"], row["hash"]): place_of(row) for row in first.to_dict("records")}
     repeated = rows[rows.duplicated(["split", "hash"])]
     sizes = rows.groupby("split").size()
     share = (repeated.groupby("split").size() / sizes).max() if len(repeated) else 0.0
@@ -82,7 +82,7 @@ def _duplicates(facts: Facts, rows: pd.DataFrame) -> None:
 
 def _leaks(facts: Facts, rows: pd.DataFrame, name: str, training: pd.DataFrame, called: str) -> None:
     """Test rows whose input occurs in `training`."""
-    places = {row["hash"]: place(row) for row in training.drop_duplicates("hash").to_dict("records")}
+    places = {row["hash"]: place_of(row) for row in training.drop_duplicates("hash").to_dict("records")}
     test = rows[rows["split"] == "test"]
     leaked = test[test["hash"].isin(places.keys())]
     offenders = {
@@ -94,7 +94,7 @@ def _leaks(facts: Facts, rows: pd.DataFrame, name: str, training: pd.DataFrame, 
 def _alike(facts: Facts, rows: pd.DataFrame) -> None:
     """Test texts that equal a training text but for case, spaces and punctuation; those that equal it are leaks."""
     training = rows[(rows["split"] == "train") & rows["gist"].notna()]
-    places = {row["gist"]: place(row) for row in training.drop_duplicates("gist").to_dict("records")}
+    places = {row["gist"]: place_of(row) for row in training.drop_duplicates("gist").to_dict("records")}
     test = rows[rows["split"] == "test"]
     alike = test[test["gist"].isin(places.keys()) & ~test["hash"].isin(training["hash"])]
     found = zip(alike.index, alike["gist"], strict=True)
@@ -106,7 +106,7 @@ def _near_duplicates(facts: Facts, rows: pd.DataFrame) -> None:
     unique = rows.drop_duplicates("hash")
     alike = unique[unique.duplicated("perceptual", keep=False)]
     first = unique.drop_duplicates("perceptual")
-    places = {row["perceptual"]: place(row) for row in first.to_dict("records")}
+    places = {row["perceptual"]: place_of(row) for row in first.to_dict("records")}
     repeated = alike[alike.duplicated("perceptual")]
     found = zip(repeated.index, repeated["perceptual"], strict=True)
     facts.add(

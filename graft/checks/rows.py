@@ -53,11 +53,6 @@ def derive(dataset: Dataset, problem: Problem, tokenizer: Path | None = None) ->
     return pd.concat(frames, ignore_index=True)
 
 
-def place(row: Mapping[Any, Any]) -> str:
-    """Return where a derived row comes from, as a person would say it."""
-    return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])
-
-
 def _images(table: pa.Table, tokenizer: Path | None) -> list[dict[str, Any]]:
     return [_look(cell, images.describe_image, images.FEATURES) for cell in _cells(table["image"])]
 

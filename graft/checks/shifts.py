@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graft.checks.rows import place
-from graft.errors import DataError
+from graft.errors import DataError, place_of
 from graft.reading import path_digest, read_shift, row_hashes
 
 if TYPE_CHECKING:
@@ -62,13 +61,13 @@ def _check(
     table = dataset.splits["test"]
     hashes = row_hashes(table, problem)
     for called, training, most in trained:
-        places = {row["hash"]: place(row) for row in training.drop_duplicates("hash").to_dict("records")}
+        places = {row["hash"]: place_of(row) for row in training.drop_duplicates("hash").to_dict("records")}
         leaked = [index for index, key in enumerate(hashes) if key in places]
         if len(leaked) > most * len(hashes):
             first = table.take(leaked[:LISTED]).to_pylist()
             lines = [f"shift set '{name}': {len(leaked)} of {len(hashes)} rows were trained on (expected ≤ {most:g})"]
             lines += [
-                f"{place(row)}: equals {called} {places[hashes[index]]}"
+                f"{place_of(row)}: equals {called} {places[hashes[index]]}"
                 for index, row in zip(leaked, first, strict=False)
             ]
             lines += [f"... and {len(leaked) - LISTED} more"] if len(leaked) > LISTED else []

@@ -16,7 +16,20 @@ HEADLINE: dict[Verdict, str] = {
     "hurts": "Transfer hurts",
     "cannot-tell": "Cannot tell yet",
 }
-NAMES = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "label_accuracy": "of labels right"}
+NAMES = {
+    "auroc": "AUROC",
+    "balanced_accuracy": "balanced accuracy",
+    "label_accuracy": "of labels right",
+    "map": "mAP",
+    "map_50": "mAP@50",
+    "mean_iou": "mean IoU",
+    "equal_error_rate": "equal error rate",
+    "tar_at_far_1e-2": "TAR at FAR 1e-2",
+    "tar_at_far_1e-3": "TAR at FAR 1e-3",
+}
+"""What the field writes where it is not the key with hyphens."""
+OF_A_CLASS = "ap_"
+"""Begins the key of a class's own average precision."""
 
 
 def decide(low: float, high: float, margin: float) -> Verdict:
@@ -40,8 +53,16 @@ def decide(low: float, high: float, margin: float) -> Verdict:
 
 def name_of(metric: str) -> str:
     """Return a metric's name as one writes it."""
+    if metric.startswith(OF_A_CLASS):
+        return f"AP of {metric.removeprefix(OF_A_CLASS)}"
     first, *label = metric.split(" ", 1)  # `auroc of mass` has a label's own name behind it
     return " ".join([NAMES.get(first, first.replace("_", "-")), *label])
+
+
+def title_of(metric: str) -> str:
+    """Return a metric's name as it begins a sentence; one with capitals of its own, such as mAP, stays as it is."""
+    name = name_of(metric)
+    return name if any(map(str.isupper, name.split(" ")[0])) else name[:1].upper() + name[1:]
 
 
 def sentence(metrics: Mapping[str, Any]) -> str:

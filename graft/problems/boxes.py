@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graft.problems.masks import image_size
+from graft.errors import place_of
+from graft.problems.pixels import image_size
 from graft.problems.problem import Settled
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def settle_boxes(splits: Mapping[str, pa.Table], known: Sequence[str]) -> Settle
             size = image_size(row["image"])
             wrong = [f"object {place}: {fault}" for place, one in enumerate(row["objects"], 1)
                      for fault in _wrong(one, size, indices)]  # fmt: skip
-            faults += [f"{_place(row)}: {_joined(wrong)}"] if wrong else []
+            faults += [f"{place_of(row)}: {_joined(wrong)}"] if wrong else []
             row["objects"] = [_within(one, size) | {"category": indices.get(one["category"])} for one in row["objects"]]
         place = table.schema.get_field_index("objects")
         cells = pa.array([row["objects"] for row in rows[split]], objects_type(pa.int64()))
@@ -146,10 +147,6 @@ def _within(one: Mapping[str, Any], size: tuple[int, int] | None) -> dict[str, A
     left, top = max(one["x"], 0.0), max(one["y"], 0.0)
     right, bottom = min(one["x"] + one["width"], size[0]), min(one["y"] + one["height"], size[1])
     return {**one, "x": left, "y": top, "width": right - left, "height": bottom - top}
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])
 
 
 def _joined(faults: Sequence[str]) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graft.problems.examples import Truths
-from graft.problems.problem import Problem, corruptions_of
+from graft.problems.problem import Problem
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
 CHANCE = 0.5
@@ -26,11 +24,6 @@ class Classification(Problem):
     metric = "accuracy"
     metrics: tuple[str, ...] = ("accuracy", "balanced_accuracy", "auroc")
     higher_is_better = True
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the inputs may suffer, by name."""
-        return corruptions_of(self.modality)
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
         """Return the mean cross-entropy in nats."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graft.problems.examples import Examples, Truths
 from graft.problems.identities import number_identities, read_identities, settle_identities
 from graft.problems.pixels import fit_processor, normalise, read_pixels
-from graft.problems.problem import Batch, Modality, Problem, Settled, corruptions_of
+from graft.problems.problem import Batch, Modality, Problem, Settled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import torch
 
     from graft.catalog import Pretraining
-    from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
 WIDTH = 128
@@ -41,11 +40,6 @@ class FaceVerification(Problem):
     higher_is_better = False
     auto_model = "AutoModelForImageEmbedding"
     compares = True
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the images may suffer, by name."""
-        return corruptions_of(self.modality)
 
     def convert(self, name: str, values: Sequence[Any]) -> tuple[pa.Array, Mapping[int, str]]:
         """Return identities as strings; none may be missing."""

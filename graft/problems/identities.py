@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graft.errors import place_of
 from graft.problems.problem import Settled
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _already_known(splits: Mapping[str, pa.Table], known: Sequence[str]) -> list
     for table in splits.values() if learned else ():
         for row in table.select(["identity", "file", "row"]).to_pylist():
             if row["identity"] in learned:
-                first.setdefault(row["identity"], _place(row))
+                first.setdefault(row["identity"], place_of(row))
     return _shorten(
         [f"{place}: identity '{name}' is one of the target's training rows" for name, place in first.items()]
     )
@@ -189,10 +190,6 @@ def _with_partners(table: pa.Table, listed: _List) -> pa.Table:
         partners[first].append(second)
     table = table.append_column("number", pa.array(range(table.num_rows), pa.int64()))
     return table.append_column("partners", pa.array(partners, pa.list_(pa.int64())))
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])
 
 
 def _shorten(faults: Sequence[str]) -> list[str]:

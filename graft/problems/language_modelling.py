@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.examples import Truths
-from graft.problems.problem import Modality, Problem, corruptions_of
+from graft.problems.problem import Modality, Problem
 from graft.problems.tokens import train_tokenizer
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import torch
 
     from graft.catalog import Pretraining
-    from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
 IGNORED = -100  # the label of a token that is not predicted, as transformers has it
@@ -30,11 +29,6 @@ class LanguageModelling(Problem):
     metric = "loss"
     higher_is_better = False
     pretrains_only = True
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the texts may suffer, by name."""
-        return corruptions_of(self.modality)
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return a tokenizer of the network's kind trained on the texts."""

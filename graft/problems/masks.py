@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from graft.errors import DataError, place_of
+from graft.problems.pixels import image_size
 from graft.problems.problem import Settled
 
 if TYPE_CHECKING:
@@ -65,7 +67,6 @@ def _indices(table: pa.Table, faults: list[str]) -> Iterator[set[int]]:
     """Yield the indices of each mask; what is wrong with one alone goes to `faults`, and it then has none."""
     import numpy as np
 
-    from graft.errors import DataError
     from graft.reading import open_mask
 
     for row in table.to_pylist():
@@ -73,31 +74,12 @@ def _indices(table: pa.Table, faults: list[str]) -> Iterator[set[int]]:
             mask = open_mask(row["mask"])
             yield {*np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist()}
         except (DataError, OSError) as error:
-            faults.append(f"{_place(row)}: {error}")
+            faults.append(f"{place_of(row)}: {error}")
             yield set()
             continue
         size = image_size(row["image"])
         if size is not None and size != mask.shape[::-1]:
-            faults.append(f"{_place(row)}: the mask is {_size(mask.shape[::-1])} pixels, its image {_size(size)}")
-
-
-def image_size(cell: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return width and height of an image as it is held upright, from its header; None where it has none.
-
-    What is wrong with the image itself the checks say.
-    """
-    import io
-
-    from PIL import Image
-
-    from graft.reading.cells import cell_bytes
-
-    try:
-        with Image.open(io.BytesIO(cell_bytes(cell))) as image:
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF's orientation: a quarter turn
-            return (image.height, image.width) if turned else (image.width, image.height)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
+            faults.append(f"{place_of(row)}: the mask is {_size(mask.shape[::-1])} pixels, its image {_size(size)}")
 
 
 def _unknown(table: pa.Table, found: Sequence[set[int]], names: Sequence[str], own: bool) -> list[str]:
@@ -109,7 +91,7 @@ def _unknown(table: pa.Table, found: Sequence[set[int]], names: Sequence[str], o
     strange = [sorted(row - {VOID, *range(len(names))}) for row in found]
     return shorten(
         [
-            f"{_place(row)}: the mask holds {_listed(indices)}; {known}"
+            f"{place_of(row)}: the mask holds {_listed(indices)}; {known}"
             for row, indices in zip(table.to_pylist() if any(strange) else [], strange, strict=False)
             if indices
         ]
@@ -131,10 +113,6 @@ def _ones(table: pa.Table, found: Sequence[set[int]]) -> pa.Table:
     ]
     place = table.schema.get_field_index("mask")
     return table.set_column(place, "mask", pa.array(cells, type=table.schema.field(place).type))
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])
 
 
 def _size(size: tuple[int, ...]) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from graft.problems import average_precision
 from graft.problems.boxes import convert_objects, settle_boxes
 from graft.problems.examples import Examples, Truths
-from graft.problems.pixels import fit_processor, normalise, read_pixels, square
-from graft.problems.problem import Batch, Modality, Problem, Said, Settled, corruptions_of
+from graft.problems.pixels import fit_processor, image_size, normalise, read_pixels, square
+from graft.problems.problem import Batch, Modality, Problem, Said, Settled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from graft.catalog import Pretraining
-    from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
 SHOWN = 0.4
@@ -48,11 +47,6 @@ class ObjectDetection(Problem):
     higher_is_better = True
     auto_model = "AutoModelForObjectDetection"
     frames = True
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the images may suffer, by name; none of it moves a box."""
-        return corruptions_of(self.modality)
 
     def around(self, channels: Sequence[int]) -> Mapping[str, Any]:
         """Return an FCOS (Tian et al. 2019), no wider than the backbone's widest stage."""
@@ -84,8 +78,6 @@ class ObjectDetection(Problem):
         whether the box counts (see `average_precision.COUNTED`), or `NOTHING`. Where nothing is known there is no box.
         """
         import numpy as np
-
-        from graft.problems.masks import image_size
 
         known = "objects" in table.column_names
         rows = table.select(["image", "objects"] if known else ["image"]).to_pylist()

@@ -193,3 +193,22 @@ def square(processor: Any) -> Any:
         do_normalize=spread is not None, do_rescale=factor is not None,
         rescale_factor=factor if factor is not None else 1 / 255,
     )  # fmt: skip
+
+
+def image_size(cell: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return width and height of an image as it is held upright, from its header; None where it has none.
+
+    What is wrong with the image itself the checks say.
+    """
+    import io
+
+    from PIL import Image
+
+    from graft.reading.cells import cell_bytes
+
+    try:
+        with Image.open(io.BytesIO(cell_bytes(cell))) as image:
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF's orientation: a quarter turn
+            return (image.height, image.width) if turned else (image.width, image.height)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None

@@ -103,7 +103,10 @@ class Problem(Protocol):
 
     @property
     def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What its inputs may suffer, by name: see graft/corruptions."""
+        """What its inputs may suffer, by name: see graft/corruptions. What they are answered with stays as it is."""
+        # By name: what a step imports is what DVC watches, and another corruption is no reason to train again.
+        members: Mapping[str, Corruption[Any]] = import_module("graft.corruptions").FAMILIES[self.modality].members
+        return members
 
     def graded_by(self, metric: str | None) -> Self:
         """Return the same problem with another of its `metrics` as its headline; None leaves it.
@@ -282,10 +285,3 @@ class Problem(Protocol):
 def has_classes(problem: Problem) -> bool:
     """Say whether one of several named labels is predicted: then there are strata, probabilities and confusions."""
     return "label" in problem.columns
-
-
-def corruptions_of(modality: Modality) -> Mapping[str, Corruption[Any]]:
-    """Return the corruptions of a kind of input, by name."""
-    # By name: what a step imports is what DVC watches, and another corruption is no reason to train again.
-    members: Mapping[str, Corruption[Any]] = import_module("graft.corruptions").FAMILIES[modality].members
-    return members

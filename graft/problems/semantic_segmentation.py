@@ -9,7 +9,7 @@ from graft.problems.examples import Examples, Truths
 from graft.problems.masks import pack, settle_masks, unpack
 from graft.problems.overlays import coloured, draw_row, enlarge
 from graft.problems.pixels import fit_processor, normalise, read_pixels, resize_mask
-from graft.problems.problem import Batch, Modality, Problem, Said, Settled, corruptions_of
+from graft.problems.problem import Batch, Modality, Problem, Said, Settled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from graft.catalog import Pretraining
-    from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
 SAME = 0.002  # share of pixels that another machine may answer otherwise: those where two classes are about as likely
@@ -42,11 +41,6 @@ class SemanticSegmentation(Problem):
     higher_is_better = True
     auto_model = "AutoModelForSemanticSegmentation"
     frames = True
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the images may suffer, by name; the masks stay as they are."""
-        return corruptions_of(self.modality)
 
     def around(self, channels: Sequence[int]) -> Mapping[str, Any]:
         """Return an UperNet (Xiao et al. 2018), no wider than the backbone's widest stage."""

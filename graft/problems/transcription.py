@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.problems.examples import Examples, Truths
-from graft.problems.problem import Modality, Problem, Said, corruptions_of
+from graft.problems.problem import Modality, Problem, Said
 from graft.problems.transcripts import align, read_transcripts
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from graft.corruptions import Corruption
     from graft.problems.grades import Grades
     from graft.problems.transcripts import Spoken
 
@@ -27,11 +26,6 @@ class Transcription(Problem):
     metric = "word_error_rate"
     higher_is_better = False
     auto_processor = "AutoProcessor"
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the clips may suffer, by name."""
-        return corruptions_of(self.modality)
 
     def convert(self, name: str, values: Sequence[Any]) -> tuple[pa.Array, Mapping[int, str]]:
         """Return transcripts as strings; none may be empty."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graft.problems.examples import Examples, Truths
 from graft.problems.pixels import fit_processor, read_pixels
-from graft.problems.problem import Modality, Problem, corruptions_of
+from graft.problems.problem import Modality, Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import torch
 
     from graft.catalog import Pretraining
-    from graft.corruptions import Corruption
     from graft.problems.grades import Grades
 
 
@@ -28,11 +27,6 @@ class UnlabelledImages(Problem):
     metric = "loss"
     higher_is_better = False
     pretrains_only = True
-
-    @property
-    def corruptions(self) -> Mapping[str, Corruption[Any]]:
-        """What the images may suffer, by name."""
-        return corruptions_of(self.modality)
 
     def make_processor(self, table: pa.Table, config: Mapping[str, Any], recipe: Pretraining) -> Any:
         """Return an image processor that resizes and normalises by the training pixels' mean and deviation."""

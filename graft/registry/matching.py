@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graft.errors import BadInput
+from graft.problems.pairs import RATES
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from graft.reading import Medium
     from graft.registry.package import Model, Package
 
-RATES = ("1e-2", "1e-3")
-"""False accept rates that a package holds a threshold for, the one that decides first."""
 BEST = 5  # matches of a gallery that are told
 
 

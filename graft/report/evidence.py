@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from graft.errors import place_of
 from graft.evaluation.arms import Arm, take_truths
 from graft.evaluation.calibration import Bin
 from graft.evaluation.cost import Cost
@@ -127,8 +128,3 @@ def worst_answers(table: pa.Table, winner: Arm, problem: Problem) -> list[Mistak
         )
         for index, one, row in zip(order, said, table.take(order).to_pylist(), strict=True)
     ]
-
-
-def place_of(row: Mapping[str, Any]) -> str:
-    """Return where a row comes from, as a person would say it."""
-    return f"{row['file']}, row {row['row']}" if row["row"] else str(row["file"])

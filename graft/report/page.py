@@ -106,7 +106,7 @@ def _ahead(evidence: Evidence) -> str:
     """Return where transfer is ahead on corrupted rows, where any were measured."""
     if evidence.metrics["robustness"] is None:
         return ""
-    return against_control(evidence.robustness, evidence.metrics["higher_is_better"])
+    return against_control(evidence.robustness, evidence.metrics["metric"], evidence.metrics["higher_is_better"])
 
 
 def _confusions(evidence: Evidence) -> Sequence[tuple[str, str, int]]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from graft.errors import place_of
 from graft.evaluation.arms import Arm
 from graft.problems.overlays import side_by_side
 from graft.problems.pairs import RATES, Compared, compare, equal_error_threshold, faces_of, roc
-from graft.report.evidence import Mistake, place_of
+from graft.report.evidence import Mistake
 from graft.report.inputs import DRAWN, picture_uri
 from graft.report.style import INK, MUTED, RULE, SCRATCH, TRANSFER, canvas
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graft.evaluation.units import percent, scale, unit
+from graft.evaluation.verdict import name_of
 from graft.report.style import BAND, INK, MUTED, SCRATCH, TRANSFER, bare, canvas
 from graft.report.wording import duration, operations
 
@@ -23,6 +24,7 @@ OUTSIDE = ((-5, 8, "right"), (-8, 0, "right"), (0, 11, "center"), (7, 0, "left")
            *((x, y, "left" if x > 0 else "right") for y in (17, 28, 40) for x in (-12, 12)),
            *((x, -y, "left" if x > 0 else "right") for y in (17, 28, 40) for x in (-12, 12)))  # fmt: skip
 """The same for names that must stand somewhere: above the frontier there is nothing. Far ones get a line to the dot."""
+NEAR = 1.05  # costs whose ratio is smaller are drawn as the neighbours that they are
 FAR = 12
 
 
@@ -60,7 +62,7 @@ def pareto_figure(
         for axes, key in zip(panels, keys, strict=True):
             _draw(axes, dots[key], higher_is_better)
             _scale(axes, key, [dot.x for dot in dots[key]], source_metric)
-        panels[0].set_ylabel(f"validation {metric.replace('_', '-')}{percent(metric)}")
+        panels[0].set_ylabel(f"validation {name_of(metric)}{percent(metric)}")
         figure.draw_without_rendering()  # names go where they find room, so all else must stand first
         figure.set_layout_engine("none")
         for axes, key in zip(panels, keys, strict=True):
@@ -129,7 +131,7 @@ def _scale(axes: Axes, key: str, values: Sequence[float], source_metric: str) ->
 
     if key == "forgetting":
         counted = unit(source_metric)
-        axes.set_xlabel(f"forgotten of the source's {source_metric.replace('_', '-')}, in {counted}")
+        axes.set_xlabel(f"forgotten of the source's {name_of(source_metric)}, in {counted}")
         return
     if min(values) > 0 and max(values) > 6 * min(values):
         axes.set_xscale("log")
@@ -139,6 +141,8 @@ def _scale(axes: Axes, key: str, values: Sequence[float], source_metric: str) ->
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5))
+        if max(values) < NEAR * min(values):  # else ticks in three digits would repeat, and little look like much
+            axes.set_xlim(min(values) / NEAR, max(values) * NEAR)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: operations(x) if key == "flops" else _seconds(x)))
     axes.set_xlabel("FLOPs of a trial" if key == "flops" else "time of a trial")
 

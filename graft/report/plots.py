@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from graft.evaluation.calibration import Bin
 from graft.evaluation.units import digits, percent, scale, unit
-from graft.evaluation.verdict import name_of, signed
+from graft.evaluation.verdict import signed, title_of
 from graft.report.style import BAND, INK, RULE, SCRATCH, TRANSFER, VERDICT, bare, canvas, png
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _draw_arms(axes: Axes, metrics: Metrics) -> None:
         )  # fmt: skip
     axes.set_yticks([0, 1], ["from scratch", "transfer"])
     axes.tick_params(axis="y", labelcolor=INK, labelsize=10)
-    axes.set(ylim=(-0.5, 1.75), title=f"{_words(metrics['metric'])} on test{percent(metrics['metric'])}")
+    axes.set(ylim=(-0.5, 1.75), title=f"{title_of(metrics['metric'])} on test{percent(metrics['metric'])}")
     axes.margins(x=0.12)
     axes.grid(axis="x")
     bare(axes, "left")
@@ -193,11 +193,6 @@ def _same(row: Mapping[str, Any], choice: Mapping[str, Any]) -> bool:
 
 def _named(candidate: Mapping[str, Any]) -> str:
     return f"{candidate['strategy']}  {candidate['learning_rate']:g}"
-
-
-def _words(metric: str) -> str:
-    name = name_of(str(metric))
-    return name[:1].upper() + name[1:]
 
 
 def _short(label: str) -> str:

@@ -87,7 +87,7 @@ def list_conditions(metrics: Mapping[str, Any]) -> list[Condition]:
     return found
 
 
-def against_control(points: Sequence[Point], rises: bool = True) -> str:
+def against_control(points: Sequence[Point], metric: str = "accuracy", rises: bool = True) -> str:
     """Return in one sentence where transfer is ahead of the control, and where it is not."""
     scores = {(point.arm, point.name, point.severity): point.score.value for point in points if point.severity}
     gains = {
@@ -97,7 +97,7 @@ def against_control(points: Sequence[Point], rises: bool = True) -> str:
     }
     ahead = sum(round(gain, DIGITS) > 0 for gain in gains.values())
     least, most = (pick(gains, key=lambda key: (gains[key], key)) for pick in (min, max))
-    ends = " to ".join(f"{change(gains[key])} ({key[0]}, severity {key[1]})" for key in (least, most))
+    ends = " to ".join(f"{change(gains[key], metric)} ({key[0]}, severity {key[1]})" for key in (least, most))
     return f"Transfer is ahead of the control in {ahead} of {len(gains)} settings; the difference goes from {ends}."
 
 

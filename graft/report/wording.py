@@ -1,7 +1,7 @@
 """Numbers as people read them; what was not measured is said so."""
 
 from graft.evaluation.units import AS_IT_IS
-from graft.evaluation.verdict import name_of, signed
+from graft.evaluation.verdict import name_of, signed, title_of
 
 UNMEASURED = "not measured"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
@@ -90,6 +90,7 @@ def money(value: float | None) -> str:
 
 FILTERS = {
     "name_of": name_of,
+    "title_of": title_of,
     "score": score,
     "change": change,
     "spread": spread,

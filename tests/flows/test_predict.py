@@ -1,12 +1,16 @@
 """What `graft predict` prints and writes, with what the registry says made up."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import typer
 
+from flows.cli import app
 from flows.commands.predict import predict
 from graft.errors import BadInput
+from graft.problems.sampling import Sampling
 from graft.registry import Prediction
 
 
@@ -76,3 +80,9 @@ def test_a_comparison_is_one_line_and_its_matches_are_json(monkeypatch, capsys):
     assert plain["facts"]["same_at_far_1e-3"] is False
     assert len(plain["facts"]["matches"]) == 2
     assert asked == {"gallery": Path("g"), "beside": "b.png"}
+
+
+def test_the_help_states_how_a_text_is_drawn_where_nothing_is_said():
+    options = {option.name: option for option in typer.main.get_command(app).commands["predict"].params}
+    shown = {name: float(str(options[name].show_default)) for name in asdict(Sampling())}
+    assert shown == asdict(Sampling())

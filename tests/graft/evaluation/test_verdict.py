@@ -1,6 +1,6 @@
 import pytest
 
-from graft.evaluation.verdict import decide, said_gain, sentence, signed
+from graft.evaluation.verdict import decide, name_of, said_gain, sentence, signed, title_of
 
 NAN = float("nan")
 
@@ -55,3 +55,18 @@ def test_a_gain_of_a_metric_that_is_no_share_is_counted_in_its_unit() -> None:
     assert "the margin of 0.02." in sentence(metrics)
     assert said_gain(metrics) == "+0.034 nats (+0.021 to +0.050)"
     assert said_gain({**metrics, "metric": "accuracy"}) == "+3.4 points (+2.1 to +5.0)"
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "title"),
+    [
+        ("map", "mAP", "mAP"),
+        ("map_50", "mAP@50", "mAP@50"),
+        ("ap_white blood_cell", "AP of white blood_cell", "AP of white blood_cell"),
+        ("equal_error_rate", "equal error rate", "Equal error rate"),
+        ("auroc of mass", "AUROC of mass", "AUROC of mass"),
+        ("macro_f1", "macro-f1", "Macro-f1"),
+    ],
+)
+def test_metrics_are_called_what_the_field_calls_them(key, name, title):
+    assert (name_of(key), title_of(key)) == (name, title)

@@ -84,3 +84,11 @@ def test_the_report_draws_it_where_it_is_asked_for_and_the_costs_are_known():
     assert 'id="pareto"' in render_page(known)
     assert 'id="pareto"' not in render_page(replace(known, drawn=()))
     assert 'id="pareto"' not in render_page(evidence())
+
+
+def test_costs_that_are_nearly_the_same_have_labels_that_differ():
+    alike = [row("full", 0.9, 1.398e11, kept=True), row("scratch", 0.8, 1.39e11)]
+    figure = pareto_figure(alike, "accuracy", "loss")
+    figure.canvas.draw()
+    shown = [label.get_text() for label in figure.axes[0].get_xticklabels() if label.get_text()]
+    assert len(shown) == len({*shown}) > 1

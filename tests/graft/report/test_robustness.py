@@ -51,6 +51,11 @@ def test_the_sentence_counts_where_transfer_is_ahead_and_names_both_ends():
     )
 
 
+def test_what_is_no_share_differs_in_its_own_unit():
+    said = against_control(evidence().robustness, "loss", rises=False)
+    assert said.endswith("from −0.060 (blur, severity 1) to +0.290 (contrast, severity 5).")
+
+
 def test_conditions_are_what_was_measured_in_order():
     given = evidence()
     assert [one.prefix for one in list_conditions(given.metrics)] == [

@@ -121,7 +121,7 @@ STAGED = frozenset(
     }
 )
 """Networks that tell images apart and that transformers can cut into stages, so that others are put around them."""
-DICTATING = frozenset({"whisper"})
+SPEECH_SEQ2SEQ = frozenset({"whisper"})
 """Networks that read clips and write texts with a decoder of their own."""
 WITHOUT_EFFECT = {"mlp_ratio", "drop_rate", "global_pool", "in_chans", "num_classes"}
 """Arguments of timm's that say nothing of the layers below the head, or that the backbone is told otherwise."""
@@ -186,9 +186,9 @@ def find_misfit(auto_model: str, config: Mapping[str, Any]) -> str | None:
         return (
             f"'{kind}' finds objects and has no head that tells images apart; take its backbone alone, such as a resnet"
         )
-    if auto_model == "AutoModelForCTC" and kind in DICTATING:
+    if auto_model == "AutoModelForCTC" and kind in SPEECH_SEQ2SEQ:
         return f"'{kind}' writes token after token, and frame by frame nothing; write `problem: speech-to-text`"
-    if auto_model == "AutoModelForSpeechSeq2Seq" and kind not in DICTATING:
+    if auto_model == "AutoModelForSpeechSeq2Seq" and kind not in SPEECH_SEQ2SEQ:
         return (
             f"'{kind}' has no decoder that writes; speech-to-text needs a checkpoint of Whisper, such as"
             " openai/whisper-tiny, and speech-recognition trains a wav2vec2 and its like"

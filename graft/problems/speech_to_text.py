@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import CatalogError, CheckpointError
-from graft.problems.dictation import SECONDS, Dictated, choose_widths, fill_up, set_language, spell, trim, write_down
 from graft.problems.examples import Examples
 from graft.problems.language_modelling import IGNORED, count_predicted, mean_nats
 from graft.problems.problem import Batch
 from graft.problems.transcription import Transcription
 from graft.problems.waveforms import encode_clips
+from graft.problems.whisper import SECONDS, Dictated, choose_widths, fill_up, set_language, spell, trim, write_down
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from graft.catalog import Backbone, Catalog, Data, Optimization, Pretraining, So
 from graft.consistency import find_inconsistencies
 from graft.errors import BadInput, CatalogError, CheckpointError, DataError
 from graft.problems import PROBLEMS
-from graft.problems.dictation import fill_up, trim
+from graft.problems.whisper import fill_up, trim
 from graft.reading import MEDIA, read, resample
 from graft.strategies.strategy import Leg
 from graft.training import Job, evaluate, train

@@ -1,4 +1,4 @@
-"""Dictation: how a Whisper is asked, what it writes, and the log-mel frames that it reads (Radford et al. 2022)."""
+"""Whisper: how it is asked, what it writes, and the log-mel frames that it reads (Radford et al. 2022)."""
 
 from __future__ import annotations
 

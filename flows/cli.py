@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,8 @@ models = typer.Typer(help="The registry: list, show, promote, roll back, history
 app.add_typer(new, name="new")
 app.add_typer(models, name="models")
 
+PoolType = Literal["process", "docker", "kubernetes"]
+Database = Literal["postgres", "sqlite"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Reference = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@champion or NAME@challenger.")]
 
@@ -132,14 +134,43 @@ def predict(
 )
 def up(
     port: Annotated[int, typer.Option(help="Port of the dashboard on this machine.", min=1, max=65535)] = 4200,
+    team: Annotated[
+        bool, typer.Option("--team", help="A team's stack: PostgreSQL, object store, login, several workers.")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="GPU workers of the team's stack.", min=1)] = 2,
+    database: Annotated[Database, typer.Option(help="Of the team's stack; sqlite does for one machine.")] = "postgres",
+    store: Annotated[
+        str, typer.Option(help="Address of an S3 for the team's stack.", show_default="one is started")
+    ] = "",
 ) -> None:
-    """Start server, dashboard, deployments and one worker.
+    """Start server, dashboard, deployments and workers.
 
     Ctrl-C ends them all.
     """
+    if team:
+        from flows.commands.up_team import up_team
+
+        up_team(port, workers, database, store)
+        return
     from flows.commands.up import up
 
     up(port)
+
+
+@app.command(
+    epilog="Examples: graft deploy and graft deploy --pool-type kubernetes --image ghcr.io/us/graft@sha256:..."
+)
+def deploy(
+    pool_type: Annotated[PoolType, typer.Option(help="How runs are started.")] = "process",
+    image: Annotated[str, typer.Option(help="Of docker and kubernetes pools, by digest.")] = "",
+) -> None:
+    """Make pools, deployments, schedules, turns and automations known to the server.
+
+    The server is that of PREFECT_API_URL or of a running graft up. Again and again, with the same result.
+    """
+    from flows.commands.deploy import deploy
+
+    deploy(pool_type, image)
 
 
 @new.command(

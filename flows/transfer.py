@@ -6,12 +6,16 @@ from datetime import date
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
+from flows.checkout import occupied
 from graft.catalog import load
 from tasks.pipeline import plan
 from tasks.reporting import report
 from tasks.stage import bring_data, publish, run_stage
+from tasks.turns import Taken, turn, turn_of_target
 
 
 def name_run() -> str:
@@ -20,13 +24,24 @@ def name_run() -> str:
 
 
 @flow(name="transfer", flow_run_name=name_run, persist_result=False)
-def transfer(target: str, refresh: bool = False) -> dict[str, Any]:
+def transfer(target: str, refresh: bool = False) -> dict[str, Any] | State[Any]:
     """Check, pretrain, adapt, evaluate, ask the gates, register; what is current already is skipped.
+
+    Of two runs of one target on the workers of a server the later one ends at once as *Joined*.
 
     Args:
         target: A target of params.yaml, such as digits.
         refresh: Bring the newest version of imported data first.
     """
+    try:
+        with occupied(), turn(turn_of_target(target), wait=False):
+            return run(target, refresh)
+    except Taken:
+        return Completed(name="Joined", message=f"another run of {target} is at work; this one leaves it to that")
+
+
+def run(target: str, refresh: bool) -> dict[str, Any]:
+    """Do all of a target's steps in order."""
     steps = plan(target, load())
     bring_data(target, steps.tracked, refresh)
     for stage in steps.stages:

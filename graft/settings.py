@@ -21,6 +21,12 @@ class Settings(BaseSettings):
     """How an S3 store is asked to encrypt what is written to it; empty for what the bucket does by itself."""
     work: Path = Path(".graft")
     """Scratch folder: training checkpoints, progress and outcomes of running steps."""
+    origin: str = ""
+    """Git repository that a worker's runs are cloned from, or the folder that they all work in."""
+    checkouts: Path | None = None
+    """Folder in which each run of a worker has a checkout of its own; without it they share the origin."""
+    remote: str = ""
+    """DVC remote of those checkouts, such as s3://BUCKET/PREFIX; empty for the one that the repository names."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where models run; `auto` takes a GPU when there is one."""
     threads: int = 0

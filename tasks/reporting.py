@@ -81,7 +81,9 @@ def report(target: str, decision: Mapping[str, Any]) -> dict[str, Any]:
     create_markdown_artifact(
         verdict_page(metrics, decision), key=artifact_key(target, "verdict"), description=f"Verdict on {target}"
     )
-    return summary(metrics, decision)
+    row = summary(metrics, decision)
+    create_table_artifact([row], key=artifact_key(target, "summary"), description=f"What came of {target}")
+    return row
 
 
 def candidate_rows(study: Mapping[str, Any]) -> list[dict[str, str]]:

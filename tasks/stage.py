@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,7 @@ from tasks import pipeline
 from tasks.pipeline import StageResult
 from tasks.reporting import Meter
 from tasks.results import read_decision
+from tasks.turns import turn, turn_of_stage
 
 RETRIES = 3
 
@@ -50,7 +52,9 @@ def run_stage(stage: str) -> StageResult:
     """Run one DVC stage in a child process, if DVC finds it changed."""
     logger = get_run_logger()
     meter = Meter(stage)
-    result = pipeline.reproduce(stage, logger.info, meter.mirror)
+    name = turn_of_stage(stage)
+    with turn(name) if name else nullcontext():
+        result = pipeline.reproduce(stage, logger.info, meter.mirror)
     meter.finish()
     said = {"ran": "done", "skipped": "unchanged", "restored": "restored from the run cache"}[result.action]
     logger.info("%s: %s, %.1f s", stage, said, result.seconds)

@@ -1,0 +1,118 @@
+"""What a server has to know: pools, deployments with their schedules, turns, automations; each time the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from ruamel.yaml import YAML
+
+from flows.pools import GPU, LIGHT, Kind, template
+from graft.catalog import load
+from graft.errors import GraftError
+from tasks.children import environment
+from tasks.turns import make_limit, turn_of_stage, turn_of_target
+
+HEARTBEAT = timedelta(seconds=90)  # three beats
+DATA_ARRIVED = "graft/data.arrived"
+
+
+def deploy_all(say: Callable[[str], None], kind: Kind = "process", image: str = "") -> None:
+    """Make or renew everything on the server that Prefect's settings name."""
+    with get_client(sync_client=True) as client:
+        for pool in (GPU, LIGHT):
+            make_pool(client, pool, kind, image)
+    say(f"pools        {GPU}, {LIGHT} ({kind})")
+    names = deploy()
+    say(f"deployments  {', '.join(names)}")
+    catalog = load()
+    turns = [turn_of_target(name) for name in catalog.targets]
+    turns += [str(turn_of_stage(f"{step}@{name}")) for step in ("check-source", "pretrain") for name in catalog.sources]
+    for name in turns:
+        make_limit(name)
+    say(f"turns        {len(turns)}, one run at a time for each target and each source")
+    with get_client(sync_client=True) as client:
+        made = [make_automation(client, automation) for automation in automations(client)]
+    say(f"automations  {', '.join(made)}")
+
+
+def make_pool(client: SyncPrefectClient, name: str, kind: Kind, image: str) -> None:
+    """Make a pool or renew its template; raises GraftError where it is of another kind."""
+    from prefect.exceptions import ObjectNotFound
+
+    wanted = template(kind, name, image, client.read_worker_metadata())
+    try:
+        there = client.read_work_pool(name)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=wanted))
+        return
+    if there.type != kind:
+        raise GraftError(
+            f"the server's pool '{name}' is of kind {there.type}, not {kind}. Its workers would be lost: "
+            f"`prefect work-pool delete {name}` first, if that is meant."
+        )
+    client.update_work_pool(name, WorkPoolUpdate(base_job_template=wanted))
+
+
+def deploy() -> list[str]:
+    """Make everything in prefect.yaml known to the server and return the names of the deployments."""
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise GraftError(f"`prefect deploy --all` failed:\n{result.stdout}{result.stderr}")
+    content = YAML(typ="safe").load(Path("prefect.yaml").read_text())
+    return [str(one["name"]) for one in content["deployments"]]
+
+
+def automations(client: SyncPrefectClient) -> list[AutomationCore]:
+    """Return what the server is to do by itself."""
+    retrain = client.read_deployment_by_name("retrain/retrain").id
+    return [
+        AutomationCore(
+            name="graft: a run without a heartbeat has crashed",
+            description="Its machine or its process died; the reconciler starts it again.",
+            trigger=EventTrigger(
+                posture=Posture.Proactive,
+                match=ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"}),
+                match_related=ResourceSpecification.model_validate(
+                    {"prefect.resource.id": "prefect.tag.graft", "prefect.resource.role": "tag"}
+                ),
+                after={"prefect.flow-run.heartbeat"},
+                expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{state}" for state in ENDS)},
+                for_each={"prefect.resource.id"},
+                threshold=1,
+                within=HEARTBEAT,
+            ),
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"no heartbeat for {HEARTBEAT.seconds} s")],
+        ),
+        AutomationCore(
+            name="graft: new data starts a retraining",
+            description=f"An event {DATA_ARRIVED}, by `graft emit` or by HTTP.",
+            trigger=EventTrigger(posture=Posture.Reactive, expect={DATA_ARRIVED}, threshold=1),
+            actions=[RunDeployment(source="selected", deployment_id=retrain, parameters={})],
+        ),
+    ]
+
+
+ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Joined", "Paused", "Suspended", "AwaitingRetry", "Cancelling")
+
+
+def make_automation(client: SyncPrefectClient, automation: AutomationCore) -> str:
+    """Make an automation or renew the one of that name, and return its name."""
+    there = client.read_automations_by_name(automation.name)
+    for extra in there[1:]:
+        client.delete_automation(extra.id)
+    if there:
+        client.update_automation(there[0].id, automation)
+    else:
+        client.create_automation(automation)
+    return automation.name.removeprefix("graft: ")

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up lock clean
+.PHONY: help demo test check bench chaos up lock clean
 
 help:  ## print this page
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -35,6 +35,9 @@ check: .venv/.stamp  ## lint, format, types and the import rings
 
 bench: .venv/.stamp  ## the benchmarks, each against a named peer
 	$(BIN)/python -m bench
+
+chaos: .venv/.stamp  ## a team's stack, thirty runs, and kill -9 at random moments, for a quarter of an hour
+	@$(BIN)/python -m tests.chaos
 
 up: .venv/.stamp  ## server, dashboard, work pool, deployments and one worker on port 4200; Ctrl-C ends them
 	@$(BIN)/graft up

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from flows.checkout import occupied
 from graft.catalog import load
+from tasks.devices import device
 from tasks.pipeline import plan
 from tasks.reporting import report
 from tasks.stage import bring_data, publish, run_stage
@@ -34,7 +35,7 @@ def transfer(target: str, refresh: bool = False) -> dict[str, Any] | State[Any]:
         refresh: Bring the newest version of imported data first.
     """
     try:
-        with occupied(), turn(turn_of_target(target), wait=False):
+        with occupied(), turn(turn_of_target(target), wait=False), device(get_run_logger().info):
             return run(target, refresh)
     except Taken:
         return Completed(name="Joined", message=f"another run of {target} is at work; this one leaves it to that")

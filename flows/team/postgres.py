@@ -8,7 +8,6 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +62,8 @@ class Postgres:
         return Service("PostgreSQL", [*command, *(f"--{option}" for option in options)], log, answers=self._answers)
 
     def _answers(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2):
-                return True
-        except OSError:
-            return False
+        command = [program("pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
 
     def _call(self, command: list[str], text: str = "") -> None:
         whole = [*as_user(), *command]

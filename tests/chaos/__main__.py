@@ -46,9 +46,10 @@ def main() -> int:
     finally:
         stack.send_signal(signal.SIGTERM)
         stack.wait(timeout=120)
-    print("training everything once more without a break", flush=True)
+    show(runs, deaths)
+    print("\ntraining everything once more without a break", flush=True)
     unbroken = project.unbroken(folder.with_name(f"{folder.name}-unbroken"), turn)
-    return tell(folder, runs, deaths, summaries, unbroken)
+    return judge(folder, runs, deaths, summaries, unbroken)
 
 
 def ask() -> argparse.Namespace:
@@ -141,17 +142,21 @@ def read_summaries(runs: Sequence[Any]) -> list[dict[str, Any]]:
     return found
 
 
-def tell(
-    folder: Path, runs: Sequence[Any], deaths: Sequence[tuple[float, str]], summaries: Sequence[Any], unbroken: Any
-) -> int:
-    """Print the table and return the exit code."""
+def show(runs: Sequence[Any], deaths: Sequence[tuple[float, str]]) -> None:
+    """Print what became of every run and who was killed how often."""
     print("\n| run | ends | starts | seconds | why |\n| --- | --- | --- | --- | --- |")
     for run in sorted(runs, key=lambda run: run.created):
         seconds = (run.end_time - run.created).total_seconds() if run.end_time else float("nan")
         print(f"| {run.name} | {run.state.name} | {run.run_count} | {seconds:.0f} | {run.state.message or ''} |")
     print("\n| killed | times |\n| --- | --- |")
     for kind, times in Counter(kind for _, kind in deaths).most_common():
-        print(f"| {kind} | {times} |")
+        print(f"| {kind} | {times} |", flush=True)
+
+
+def judge(
+    folder: Path, runs: Sequence[Any], deaths: Sequence[tuple[float, str]], summaries: Sequence[Any], unbroken: Any
+) -> int:
+    """Print what does not hold and return the exit code."""
     completed = {run.parameters["target"] for run in runs if run.state.name == "Completed"}
     registry = folder / "registry"
     wrong = [

@@ -31,7 +31,8 @@ def write_catalogue(folder: Path, turn: int) -> None:
     """Write params.yaml and commit it; with each turn every second target has a study of another length."""
     (folder / "params.yaml").write_text(json.dumps(catalogue(turn), indent=1) + "\n")
     git(folder, "add", "--all")
-    git(folder, "-c", "user.name=chaos", "-c", "user.email=chaos@localhost", "commit", "--quiet", "-m", f"turn {turn}")
+    who = ["-c", "user.name=chaos", "-c", "user.email=chaos@localhost"]
+    git(folder, *who, "commit", "--quiet", "--allow-empty", "-m", f"turn {turn}")
 
 
 def catalogue(turn: int) -> dict[str, object]:

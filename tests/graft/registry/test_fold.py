@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graft.errors import RegistryError
-from graft.registry import log
 from graft.registry.events import GateResult, Promoted, Registered, Rejected, RolledBack, dump, parse
 from graft.registry.fold import State, after, fold
+from graft.registry.log import Log
 from graft.storage import MemoryStore
 
 GATE = GateResult(gate="verdict", passed=False, found="hurts", required="helps", reason="the verdict is hurts")
@@ -124,7 +124,7 @@ def test_the_order_in_which_objects_reached_the_store_is_of_no_account(events, r
     random.shuffle(numbered)
     for number, event in numbered:
         store.put(f"events/m/{number:08}.json", dump(event))
-    assert log.read(store, "m") == fold("m", events)
+    assert Log(store).read("m") == fold("m", events)
 
 
 @given(histories())

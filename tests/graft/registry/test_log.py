@@ -35,8 +35,8 @@ def promote_newest(state, who="ann"):
 
 def test_events_are_numbered_objects_in_the_order_of_writing():
     store = MemoryStore()
-    log.append(store, "m", register)
-    state, event = log.append(store, "m", register)
+    Log(store).append("m", register)
+    state, event = Log(store).append("m", register)
     assert store.list("events") == ("events/m/00000001.json", "events/m/00000002.json")
     assert store.get("events/m/00000002.json") == dump(event)
     assert state == log.read(store, "m")
@@ -70,7 +70,7 @@ def test_many_processes_write_one_history_in_which_nothing_is_lost(tmp_path):
 def test_a_hole_in_the_history_is_named():
     store = MemoryStore()
     for _ in range(3):
-        log.append(store, "m", register)
+        Log(store).append("m", register)
     store.delete("events/m/00000002.json")
     with pytest.raises(RegistryError, match=r"00000002\.json is missing"):
         log.read(store, "m")
@@ -83,6 +83,6 @@ def test_a_store_that_never_lists_what_it_holds_ends_in_an_error_not_in_a_loop(m
 
     store = Forgetful()
     monkeypatch.setattr(log, "TRIES", 5)
-    log.append(store, "m", register)
+    Log(store).append("m", register)
     with pytest.raises(Transient, match="others wrote first"):
-        log.append(store, "m", register)
+        Log(store).append("m", register)

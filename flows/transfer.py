@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from graft.catalog import load
 from tasks.pipeline import plan
 from tasks.reporting import report
-from tasks.stage import bring_data, publish, run_stage
+from tasks.stage import bring_data, claim, publish, run_stage
 
 
 def name_run() -> str:
@@ -28,7 +28,8 @@ def transfer(target: str, refresh: bool = False) -> dict[str, Any]:
         refresh: Bring the newest version of imported data first.
     """
     steps = plan(target, load())
+    number = claim(target)
     bring_data(target, steps.tracked, refresh)
     for stage in steps.stages:
         run_stage(stage)
-    return report(target, publish(target))
+    return report(target, publish(target, number))

@@ -138,11 +138,11 @@ def dump(event: Event) -> bytes:
     return (event.model_dump_json(indent=2) + "\n").encode()
 
 
-def signature(person: str = "") -> dict[str, Any]:
+def signature(person: str | None = None) -> dict[str, Any]:
     """Return `who` and `when` of an event that happens now, here; `person` is who asked this account to say it."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user often has no name
         user = "unknown"
     account = f"{user}@{platform.node() or 'unknown'}"
-    return {"who": f"{person.strip()}, by {account}" if person.strip() else account, "when": datetime.now(UTC)}
+    return {"who": f"{person.strip()}, by {account}" if person else account, "when": datetime.now(UTC)}

@@ -14,7 +14,7 @@ from graft.registry.fold import State, after
 from graft.storage import Store
 
 TRIES = 1000  # each lost try means that another writer got on; a thousand in a row means a broken store
-AT_ONCE = 16  # events that are fetched side by side, because each costs a round trip to a distant store
+AT_ONCE = 8  # events that are fetched side by side, because each costs a round trip to a distant store
 LONGEST_WAIT = 2.0  # seconds between two tries
 
 Saying = TypeVar("Saying", bound=Event | None)

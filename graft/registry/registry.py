@@ -80,13 +80,15 @@ class Registry:
         """Read a package from the store itself: digests, loading, golden samples; raises RegistryError otherwise."""
         return self._verified(self.show(reference))
 
-    def promote(self, reference: str, reason: str, force: bool = False, person: str = "") -> Promoted:
+    def promote(self, reference: str, reason: str, force: bool = False, person: str | None = None) -> Promoted:
         """Make a verified version champion by a person's decision; `force` overrules the verdict `hurts`.
 
         `person` is who decides, where this is not the account that runs it.
         """
         version = self.show(reference)
         _require_reason(reason)
+        if person is not None and not person.strip():
+            raise RegistryError("a decision by hand needs the name of who decides", advice="It stays in the history.")
         if version.verdict == "hurts" and not force:
             raise RegistryError(
                 f"{version.name}: its verdict is 'hurts': it was worse than training from scratch",

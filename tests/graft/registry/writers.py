@@ -2,10 +2,11 @@
 
 import os
 import random
-import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+
+import boto3
 
 from graft.registry.claims import claimed
 from graft.registry.events import GateResult, Promoted, Proposed, Registered, Rejected, RolledBack
@@ -63,32 +64,40 @@ def open_place(place: str) -> Store:
     """Return the store at a folder, or at ADDRESS#BUCKET of an S3 on loopback."""
     if "#" not in place:
         return LocalStore(Path(place))
-    from tests.graft.storage.conftest import client
-
     url, bucket = place.split("#")
-    return S3Store(bucket, "team/graft", client=client(url))
+    account = {"aws_access_key_id": "graft", "aws_secret_access_key": "graft-secret"}
+    return S3Store(
+        bucket, "team/graft", client=boto3.client("s3", endpoint_url=url, region_name="us-east-1", **account)
+    )
 
 
-def write(place: str, who: str, count: int) -> list[tuple[int, str]]:
-    """Append events of every kind; return the number and the text of each that was acknowledged."""
-    log, said, chance = Log(open_place(place)), [], random.Random(who)
-    while len(said) < count:
+def write(place: str, who: str, count: int) -> None:
+    """Append so many events of every kind, and print number and text of each once it was acknowledged."""
+    log, left, chance = Log(open_place(place)), count, random.Random(who)
+    while left:
         action = chance.choice(ACTIONS)
         state, event = log.append("m", lambda state, action=action: action(state, who))
         if event is not None:
-            said.append((len(state.history), event.model_dump_json()))
-    return said
+            print(
+                f"{len(state.history)} {event.model_dump_json()}\n", end="", flush=True
+            )  # one write, so lines stay whole
+            left -= 1
 
 
-def main(place: str, who: str) -> None:
-    """Append without end, and print the number of each event once it is acknowledged."""
-    log = Log(open_place(place))
-    while True:
-        state, _ = log.append("m", lambda state: register(state, who))
-        print(len(state.history), state.versions[-1].digest, flush=True)
+def main(place: str, count: int, *names: str) -> None:
+    """Write in a process of its own for each name; they are forked, so that what they import is imported once."""
+    children = []
+    for who in names:
+        if (child := os.fork()) == 0:
+            write(place, who, count)
+            os._exit(0)
+        children.append(child)
+    sys.exit(sum(os.waitpid(child, 0)[1] for child in children) > 0)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.nice(1)
-    main(*sys.argv[1:])
+    place, count, *names = sys.argv[1:]
+    if len(names) == 1:
+        write(place, names[0], int(count))
+    else:
+        main(place, int(count), *names)

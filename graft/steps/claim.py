@@ -9,4 +9,4 @@ from graft.registry import open_registry
 def run(name: str, catalog: Catalog) -> None:
     """Print the number that `publish` wants in `GRAFT_CLAIM`; raises CatalogError for a target that is not there."""
     catalog.target(name)
-    print(open_registry().claim(name, "a run of steps").claim, flush=True)
+    print(open_registry().claim(name, "steps").claim, flush=True)

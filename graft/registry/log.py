@@ -13,7 +13,7 @@ from graft.registry.events import Event, dump, parse
 from graft.registry.fold import State, after
 from graft.storage import Store
 
-TRIES = 1000  # each lost try means that another writer got on; a thousand in a row means a broken store
+TRIES = 100  # each lost try means that another writer got on, and waits grow; a hundred in a row mean a broken store
 AT_ONCE = 8  # events that are fetched side by side, because each costs a round trip to a distant store
 LONGEST_WAIT = 2.0  # seconds between two tries
 
@@ -51,7 +51,7 @@ class Log:
 
         When another writer was first, the state is read again and `decide` asked again, so it never acts on
         an old state. None means that there is nothing to say. Raises Fenced when the event was to be said under a claim
-        that another run has taken over, and Transient after a thousand lost tries.
+        that another run has taken over, and Transient after a hundred lost tries.
         """
         for lost in range(1, TRIES + 1):
             started = time.monotonic()
@@ -81,7 +81,10 @@ class Log:
 
 
 def _wait(seconds: float, lost: int) -> None:
-    """Wait at random for up to as long as the lost tries took, so that many writers do not go on colliding."""
+    """Wait at random, after each lost try up to twice as long, so that many writers do not go on colliding.
+
+    The measure is what a try takes with this store: milliseconds in a folder, tenths of a second far away.
+    """
     time.sleep(random.uniform(0, min(LONGEST_WAIT, seconds * 2 ** min(lost, 6))))
 
 

@@ -3,14 +3,18 @@ import re
 
 import pyarrow as pa
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 
 from flows.promote import promote
 from flows.retrain import SomeFailed, retrain
 from flows.transfer import transfer
 from graft.catalog import Gates
-from graft.errors import CatalogError, DataError, RegistryError
+from graft.errors import CatalogError, DataError, Fenced, RegistryError
+from graft.manifest import write_manifest
 from graft.registry import Candidate, open_registry, publish
+from tasks.stage import claim
+from tasks.stage import publish as publish_target
 from tests.graft.registry.packages import BERT, METRICS, TEXTS, build_package, save_network
 
 pytestmark = pytest.mark.usefixtures("server", "checkout")
@@ -57,6 +61,24 @@ def test_a_run_claims_its_model_when_it_begins_and_a_run_that_begins_again_claim
     assert "takes over from 'moods: transfer" in history[1].reason
 
 
+def test_a_run_that_was_taken_over_may_not_publish_and_says_who_may(checkout, tmp_path):
+    network = save_network(tmp_path / "network", "text-classification", BERT, pa.table({"text": TEXTS}))
+    build_package(checkout / "packages/moods", network, [True] * 4, target="moods")
+    (checkout / "reports/moods").mkdir(parents=True)
+    (checkout / "reports/moods/metrics.json").write_text(json.dumps(METRICS))
+    write_manifest(checkout / "reports/moods")
+
+    @flow(name="overtaken")
+    def overtaken():
+        mine = claim("moods")
+        open_registry().claim("moods", "the next")
+        return publish_target("moods", mine)
+
+    with pytest.raises(Fenced, match="moods: run 'the next' took over"):
+        overtaken()
+    assert [event.kind for event in open_registry().history("moods")] == ["claimed", "claimed"]
+
+
 def test_an_unknown_target_is_refused_before_anything_runs(checkout):
     with pytest.raises(CatalogError, match="did you mean 'moods'"):
         retrain(["mods"])
@@ -91,8 +113,8 @@ def test_a_form_without_a_name_or_a_reason_promotes_nothing():
     assert open_registry().state("words").champion is None
 
 
-@pytest.mark.parametrize("flow", [transfer, retrain, promote])
-def test_every_parameter_has_a_type_and_a_description_for_the_form(flow):
-    for parameter in flow.parameters.properties.values():
+@pytest.mark.parametrize("one", [transfer, retrain, promote])
+def test_every_parameter_has_a_type_and_a_description_for_the_form(one):
+    for parameter in one.parameters.properties.values():
         assert parameter["description"]
         assert parameter["type"] in ("string", "array", "boolean")

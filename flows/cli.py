@@ -129,6 +129,21 @@ def predict(
     predict(model, inputs, question, out, draw, as_json, drawing, beside, gallery)
 
 
+Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
+Force = Annotated[bool, typer.Option("--force", help="Overrule the verdict `hurts`.")]
+
+
+@app.command(epilog='Example: graft promote digits@3 --reason "looked at by Ann"')
+def promote(model: Reference, reason: Reason, force: Force = False) -> None:
+    """Approve a version, or promote it by your own decision.
+
+    The same as `graft models promote`. Its package must verify.
+    """
+    from flows.commands.models import promote
+
+    promote(model, reason, force)
+
+
 @app.command(
     epilog="Examples: graft up and, in another terminal, prefect deployment run transfer/transfer -p target=digits"
 )
@@ -234,15 +249,8 @@ def show(model: Reference, as_json: Json = False) -> None:
     show(model, as_json)
 
 
-Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
-
-
-@models.command(epilog='Example: graft models promote digits@2 --reason "better on the new scanner"')
-def promote(
-    model: Reference,
-    reason: Reason,
-    force: Annotated[bool, typer.Option("--force", help="Overrule the verdict `hurts`.")] = False,
-) -> None:
+@models.command("promote", epilog='Example: graft models promote digits@2 --reason "better on the new scanner"')
+def promote_by_hand(model: Reference, reason: Reason, force: Force = False) -> None:
     """Make a version champion by your own decision.
 
     Its package must verify.
@@ -271,15 +279,20 @@ def history(name: Annotated[str, typer.Argument(help="A model.")], as_json: Json
     history(name, as_json)
 
 
-@models.command(epilog="Example: graft models verify digits@champion")
-def verify(model: Reference) -> None:
-    """Read a package back from the registry.
+@models.command(epilog="Examples: graft models verify digits@champion and, for every version, graft models verify")
+def verify(
+    model: Annotated[
+        str | None, typer.Argument(help="NAME, NAME@3, NAME@champion or NAME@challenger; all where none is given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read packages back from the registry.
 
-    Its files must have their digests, and its model must load and answer the golden samples as recorded.
+    Their files must have their digests, and each model must load and answer the golden samples as recorded.
     """
     from flows.commands.models import verify
 
-    verify(model)
+    verify(model, as_json)
 
 
 if __name__ == "__main__":

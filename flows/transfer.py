@@ -15,7 +15,7 @@ from graft.catalog import load
 from tasks.devices import device
 from tasks.pipeline import plan
 from tasks.reporting import report
-from tasks.stage import bring_data, publish, run_stage
+from tasks.stage import bring_data, claim, publish, run_stage
 from tasks.turns import Taken, turn, turn_of_target
 
 
@@ -44,7 +44,8 @@ def transfer(target: str, refresh: bool = False) -> dict[str, Any] | State[Any]:
 def run(target: str, refresh: bool) -> dict[str, Any]:
     """Do all of a target's steps in order."""
     steps = plan(target, load())
+    number = claim(target)
     bring_data(target, steps.tracked, refresh)
     for stage in steps.stages:
         run_stage(stage)
-    return report(target, publish(target))
+    return report(target, publish(target, number))

@@ -56,6 +56,12 @@ class RegistryError(BadInput):
     """A model, version or alias does not exist, or a package does not verify."""
 
 
+class Fenced(RegistryError):
+    """Another run has taken the model over, so this one may not publish any more."""
+
+    exit_code = 76
+
+
 class StoreUnfit(BadInput):
     """A store cannot create objects conditionally, so it cannot hold a registry."""
 

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     """Folder of the model registry, or s3://BUCKET/PREFIX."""
     s3_encryption: Literal["", "AES256", "aws:kms"] = ""
     """How an S3 store is asked to encrypt what is written to it; empty for what the bucket does by itself."""
+    claim: int | None = Field(None, ge=1)
+    """Number that a run took by `python -m graft.steps claim` and publishes under; none: a publication takes over."""
     work: Path = Path(".graft")
     """Scratch folder: training checkpoints, progress and outcomes of running steps."""
     origin: str = ""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -155,8 +155,8 @@ def _repro(stage: str, transcript: Transcript, tick: Callable[[], None], *option
         raise failure(stage, code, read_outcome(stage), list(transcript.tail))
 
 
-def run_step(step: str, name: str, say: Say) -> None:
-    """Run a step that DVC does not track (`publish`); raises the step's own error."""
+def run_step(step: str, name: str, say: Say, extra: Mapping[str, str] | None = None) -> None:
+    """Run a step that DVC does not track (`publish`), with `extra` environment; raises the step's own error."""
     stage = f"{step}@{name}"
     forget_outcome(stage)
     tail: deque[str] = deque(maxlen=200)
@@ -165,7 +165,7 @@ def run_step(step: str, name: str, say: Say) -> None:
         tail.append(line)
         say(line)
 
-    if code := run_child([sys.executable, "-m", "graft.steps", step, name], hear):
+    if code := run_child([sys.executable, "-m", "graft.steps", step, name], hear, extra=extra):
         raise failure(stage, code, read_outcome(stage), list(tail))
 
 

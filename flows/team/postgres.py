@@ -75,7 +75,7 @@ class Postgres:
 def program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs; raises BadInput saying how to get it."""
     if found := shutil.which(name):
-        return str(Path(found).resolve())
+        return found  # not resolved: Debian's wrappers go by the name that they are called
     places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: _number(path.parts[-3]))
     if not places:
         raise BadInput(f"no PostgreSQL on this machine: `{name}` is not there", advice=ADVICE)

@@ -49,11 +49,11 @@ class MemoryStore:
         data = self._objects.get(checked(key))
         return None if data is None else Stat(len(data))
 
-    def list(self, folder: str = "") -> tuple[str, ...]:
-        """Return every key below a folder, in order."""
+    def list(self, folder: str = "", after: str = "") -> tuple[str, ...]:
+        """Return every key below a folder, in order; with `after` those that come after that key."""
         prefix = f"{checked(folder)}/" if folder else ""
         with self._lock:
-            return tuple(sorted(key for key in self._objects if key.startswith(prefix)))
+            return tuple(sorted(key for key in self._objects if key.startswith(prefix) and key > after))
 
 
 def _read(content: bytes | Path) -> bytes:

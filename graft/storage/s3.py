@@ -93,11 +93,12 @@ class S3Store:
         found = self._head(key)
         return None if found is None else Stat(int(found["ContentLength"]))
 
-    def list(self, folder: str = "") -> tuple[str, ...]:
-        """Return every key below a folder, in order."""
+    def list(self, folder: str = "", after: str = "") -> tuple[str, ...]:
+        """Return every key below a folder, in order; with `after` those that come after that key."""
         below = self.prefix + (f"{checked(folder)}/" if folder else "")
+        begin = {"StartAfter": self._key(after)} if after else {}
         with self._said(folder):
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below, **begin)
             keys = [one["Key"].removeprefix(self.prefix) for page in pages for one in page.get("Contents", ())]
         return tuple(sorted(key for key in keys if not any(part.startswith(".") for part in key.split("/"))))
 

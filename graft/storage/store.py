@@ -39,8 +39,11 @@ class Store(Protocol):
     def stat(self, key: str) -> Stat | None:
         """Return the facts of an object, or None when there is none."""
 
-    def list(self, folder: str = "") -> tuple[str, ...]:
-        """Return every key below a folder, in order; half-written objects are not among them."""
+    def list(self, folder: str = "", after: str = "") -> tuple[str, ...]:
+        """Return every key below a folder, in order; half-written objects are not among them.
+
+        With `after`, a key, only those that come after it in that order: what is known already costs nothing.
+        """
 
 
 def checked(key: str) -> str:

@@ -62,6 +62,15 @@ def test_listing_keeps_to_its_folder_and_is_in_order(store):
     assert len(store.list()) == 4
 
 
+def test_listing_after_a_key_gives_what_follows_it_there_or_not(store):
+    for key in ("events/a", "events/b/1", "events/b/2", "events/c", "models/a"):
+        store.put(key, b"")
+    assert store.list("events", after="events/b/1") == ("events/b/2", "events/c")
+    assert store.list("events/b", after="events/b/0") == ("events/b/1", "events/b/2")
+    assert store.list("", after="events/c") == ("models/a",)
+    assert store.list("events", after="events/c") == ()
+
+
 @pytest.mark.parametrize(
     "key", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", ".partial/x", "a\\..\\b", "a\0b", "a\nb", "."]
 )

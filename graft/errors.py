@@ -72,6 +72,10 @@ class Interrupted(GraftError):
     exit_code = 75
 
 
+class Killed(GraftError):
+    """A process was killed from outside: out of memory, or kill -9. What it had saved is there."""
+
+
 class Transient(GraftError):
     """A fault of the surroundings (network, lock, busy device) that another try may not meet."""
 

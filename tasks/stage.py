@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run, task_run
 from prefect.tasks import Task, exponential_backoff
 
-from graft.errors import Transient
+from graft.errors import Killed, Transient
 from graft.registry import open_registry
 from tasks import pipeline
 from tasks.pipeline import StageResult
@@ -25,8 +25,9 @@ RETRIES = 3
 
 
 def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another try may succeed: faults of the surroundings, and nothing else."""
-    return isinstance(state.result(raise_on_failure=False), Transient)
+    """Return whether another try may succeed: faults of the surroundings, and a process that was killed, once."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, Transient) or (isinstance(error, Killed) and run.run_count <= 1)
 
 
 def name_stage() -> str:

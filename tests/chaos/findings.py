@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from graft.errors import GraftError
-from graft.registry import Registry, open_registry
+from graft.registry import Registry, audit, open_registry
 from graft.registry.events import Registered
 from tests.chaos.project import TARGETS
 
@@ -34,11 +32,8 @@ def about_registry(location: Path) -> Iterator[str]:
             yield f"{state.model}: its versions are numbered {numbers}"
         digests = Counter(version.digest for version in state.versions)
         yield from (f"{state.model}: package {digest[:12]} is there twice" for digest, n in digests.items() if n > 1)
-        for version in state.versions:
-            try:
-                registry.verify(version.name)
-            except GraftError as error:
-                yield f"{version.name}: {error}"
+    for found in audit(registry):
+        yield from (f"{found.reference}: {fault}" for fault in found.faults)
 
 
 def about_events(location: Path, summaries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -64,5 +59,4 @@ def weights_of(registry: Registry, model: str) -> Iterator[str]:
     """Yield the sha256 of the weights of every version."""
     for state in registry.models():
         for version in state.versions if state.model == model else ():
-            with TemporaryDirectory():
-                yield registry.package(version.name).files["model.safetensors"]
+            yield registry.package(version.name).files["model.safetensors"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from uuid import uuid4
 
 from graft.errors import BadInput, Transient
 from graft.manifest import disk_full, is_disk_full
-from graft.storage.store import Stat, checked
+from graft.storage.store import CHUNK, Stat, checked
 
 PART = 16 * 2**20  # bytes; what is larger goes up and down in parts of this size, several at once
 AT_ONCE = 8
@@ -45,6 +47,12 @@ class S3Store:
         with self._said(key):
             found = self.client.get_object(Bucket=self.bucket, Key=self._key(key), ChecksumMode="ENABLED")
             return bytes(found["Body"].read())
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Stream an object's content piece by piece; raises FileNotFoundError when there is none."""
+        with self._said(key):
+            body = self.client.get_object(Bucket=self.bucket, Key=self._key(key), ChecksumMode="ENABLED")["Body"]
+            yield from body.iter_chunks(CHUNK)
 
     def download(self, key: str, path: Path) -> None:
         """Stream an object into a file, in parts; raises FileNotFoundError when there is none."""
@@ -91,7 +99,7 @@ class S3Store:
     def stat(self, key: str) -> Stat | None:
         """Return the facts of an object, or None when there is none."""
         found = self._head(key)
-        return None if found is None else Stat(int(found["ContentLength"]))
+        return None if found is None else Stat(int(found["ContentLength"]), _sha256(found), _md5(found))
 
     def list(self, folder: str = "") -> tuple[str, ...]:
         """Return every key below a folder, in order."""
@@ -115,7 +123,7 @@ class S3Store:
     def _head(self, key: str) -> Any:
         try:
             with self._said(key):
-                return self.client.head_object(Bucket=self.bucket, Key=self._key(key))
+                return self.client.head_object(Bucket=self.bucket, Key=self._key(key), ChecksumMode="ENABLED")
         except FileNotFoundError:
             return None
 
@@ -166,6 +174,19 @@ class S3Store:
             advice="They come from the environment or ~/.aws, as boto3 reads them (AWS_PROFILE, AWS_ACCESS_KEY_ID and "
             "so on); the store's address from AWS_ENDPOINT_URL_S3.",
         )
+
+
+def _sha256(found: Mapping[str, Any]) -> str | None:
+    """Return the digest of an object that went up in one piece; what went up in parts has one of its parts' digests."""
+    kept, tag = str(found.get("ChecksumSHA256", "")), str(found.get("ETag", ""))
+    return b64decode(kept).hex() if kept and "-" not in kept + tag else None
+
+
+def _md5(found: Mapping[str, Any]) -> str | None:
+    """Return the ETag where it is an md5: of an object that went up in one piece, without a key of the bucket's own."""
+    tag = str(found.get("ETag", "")).strip('"')
+    plain = found.get("ServerSideEncryption") in (None, "AES256") and "SSECustomerAlgorithm" not in found
+    return tag if plain and re.fullmatch(r"[0-9a-f]{32}", tag) else None
 
 
 class _Taken(Exception):

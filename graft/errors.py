@@ -56,6 +56,10 @@ class RegistryError(BadInput):
     """A model, version or alias does not exist, or a package does not verify."""
 
 
+class RemoteDamaged(BadInput):
+    """Objects in the DVC remote are missing or damaged, and there is no whole copy here to mend them with."""
+
+
 class StoreUnfit(BadInput):
     """A store cannot create objects conditionally, so it cannot hold a registry."""
 

@@ -99,7 +99,7 @@ class S3Store:
     def stat(self, key: str) -> Stat | None:
         """Return the facts of an object, or None when there is none."""
         found = self._head(key)
-        return None if found is None else Stat(int(found["ContentLength"]), _sha256(found), _md5(found))
+        return None if found is None else Stat(int(found["ContentLength"]), _sha256(found), *_md5(found))
 
     def list(self, folder: str = "") -> tuple[str, ...]:
         """Return every key below a folder, in order."""
@@ -182,11 +182,13 @@ def _sha256(found: Mapping[str, Any]) -> str | None:
     return b64decode(kept).hex() if kept and "-" not in kept + tag else None
 
 
-def _md5(found: Mapping[str, Any]) -> str | None:
-    """Return the ETag where it is an md5: of an object that went up in one piece, without a key of the bucket's own."""
+def _md5(found: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the ETag as the md5 it is, or as that of parts; under a key of the bucket's own it is neither."""
     tag = str(found.get("ETag", "")).strip('"')
-    plain = found.get("ServerSideEncryption") in (None, "AES256") and "SSECustomerAlgorithm" not in found
-    return tag if plain and re.fullmatch(r"[0-9a-f]{32}", tag) else None
+    if found.get("ServerSideEncryption") not in (None, "AES256") or "SSECustomerAlgorithm" in found:
+        return None, None
+    whole, parts = re.fullmatch(r"[0-9a-f]{32}", tag), re.fullmatch(r"[0-9a-f]{32}-[0-9]+", tag)
+    return tag if whole else None, tag if parts else None
 
 
 class _Taken(Exception):

@@ -18,7 +18,9 @@ class Stat:
     sha256: str | None = None
     """Hex digest of the content, where the store keeps one; None where only reading would tell."""
     md5: str | None = None
-    """The same, by which S3 names what arrived in one piece (ETag)."""
+    """The same; S3 says it of what arrived in one piece."""
+    parts: str | None = None
+    """What S3 says of what arrived in several: the md5 of the md5 of its parts, a dash, and their count."""
 
 
 class Store(Protocol):

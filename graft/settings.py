@@ -32,8 +32,7 @@ class Settings(BaseSettings):
     checkpoint_seconds: float = 30.0
     """How often a training run saves its state, at the least."""
     checkpoints: str = ""
-    """Folder, or s3://BUCKET/PREFIX, where running trainings keep their state too, so that another machine can go on;
-    empty: on this machine alone."""
+    """Folder or s3://BUCKET/PREFIX where trainings keep their state too, so that another machine can go on."""
     log_seconds: float = 5.0
     """How often a running step prints a line when it is not on a terminal."""
 

@@ -51,10 +51,18 @@ def outputs_of(stage: str) -> list[Tracked]:
 
 def locked(stage: str) -> dict[str, Any] | None:
     """Return what dvc.lock says of a stage; None where it has not run."""
+    return _lock().get(stage)
+
+
+def locked_stages() -> list[str]:
+    """Return the stages that dvc.lock knows: those that have run, here or where it was committed."""
+    return [*_lock()]
+
+
+def _lock() -> dict[str, dict[str, Any]]:
     path = Path("dvc.lock")
     content = YAML(typ="safe").load(path.read_text()) if path.is_file() else {}
-    found = content.get("stages", {}).get(stage)
-    return None if found is None else dict(found)
+    return {name: dict(entry) for name, entry in content.get("stages", {}).items()}
 
 
 def read_outputs(entry: Mapping[str, Any], folder: Path) -> list[Tracked]:

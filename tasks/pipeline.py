@@ -21,7 +21,7 @@ from tasks.children import Say, environment, run_child
 from tasks.objects import drop_damaged, find_damage
 from tasks.outcomes import failure, forget_outcome, read_outcome
 from tasks.remote import Remote, cache_folder, find_remote
-from tasks.sharing import is_shared, share, withdraw_damaged
+from tasks.sharing import check, is_shared, share, withdraw_damaged
 from tasks.shifts import changed_shifts
 
 DVC = (sys.executable, "-m", "dvc")
@@ -163,8 +163,8 @@ def _bring_about(stage: str, transcript: Transcript, tick: Callable[[], None], r
         _repro(stage, transcript, tick)
         return
     remote.reach()  # where it is gone DVC would train again, without a word
-    _repro(stage, transcript, tick, "--pull")
-    if transcript.action == "restored" and (damage := find_damage(stage, cache_folder())):
+    damage = _restore(stage, transcript, tick)
+    if damage:
         transcript.say(f"{stage}: what was restored is damaged, so the stage runs")
         for line in damage:
             transcript.say(f"  - {line}")
@@ -173,6 +173,17 @@ def _bring_about(stage: str, transcript: Transcript, tick: Callable[[], None], r
         _repro(stage, transcript, tick, "--force")
     if transcript.action == "ran":
         withdraw_damaged(stage, remote, transcript.say)
+
+
+def _restore(stage: str, transcript: Transcript, tick: Callable[[], None]) -> list[str]:
+    """Have DVC restore a stage or run it, and return what is wrong with what was restored."""
+    try:
+        _repro(stage, transcript, tick, "--pull")
+    except BadInput as error:  # DVC found an entry of the run cache and no sense in it
+        if transcript.action == "restored":
+            return [*error.problems] or [str(error)]
+        raise
+    return find_damage(stage, cache_folder()) if transcript.action == "restored" else []
 
 
 def _repro(stage: str, transcript: Transcript, tick: Callable[[], None], *options: str) -> None:
@@ -216,6 +227,8 @@ def _pull(file: str, path: Path, remote: Remote | None, say: Say) -> None:
     verb = "pull" if remote else "checkout"
     failed = run_child([*DVC, "--wait-for-lock", verb, file], say)
     damage = find_damage(file, cache_folder())
+    if remote and remote.store and (failed or damage):
+        damage = [str(fault) for fault in check(file, remote.store, mend=False)] or damage
     if failed or damage:
         drop_damaged(file, cache_folder())
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

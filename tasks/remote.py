@@ -79,7 +79,7 @@ def add_remote(url: str, name: str) -> Remote:
     store = open_store(url)
     if isinstance(store, LocalStore):
         _refuse_inside(url, store.root)
-        store.root.mkdir(parents=True, exist_ok=True)
+        _make(store.root)
     try_writing(store)
     from tasks.pipeline import DVC
 
@@ -105,6 +105,13 @@ def try_writing(store: Store) -> None:
         raise BadInput(f"{store}: cannot be written: {error.strerror or error}") from error
     finally:
         store.delete(key)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def _refuse_inside(url: str, root: Path) -> None:

@@ -7,6 +7,8 @@ import threading
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -109,6 +111,12 @@ class S3Store:
             keys = [one["Key"].removeprefix(self.prefix) for page in pages for one in page.get("Contents", ())]
         return tuple(sorted(key for key in keys if not any(part.startswith(".") for part in key.split("/"))))
 
+    def now(self) -> datetime:
+        """Return what time it is there, to the second; raises BadInput when the bucket is missing or closed to us."""
+        with self._said(""):
+            found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.prefix}probe/", MaxKeys=1)
+        return parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
+
     @property
     def client(self) -> Any:
         """The boto3 client, made when it is first needed."""
@@ -162,6 +170,8 @@ class S3Store:
             return _Taken(place)
         if known & BUSY:
             return _Busy(place)
+        if code == "RequestTimeTooSkewed":
+            return BadInput(f"{place}: the clock of this machine is wrong: {_words(error)}", advice="Set it, by NTP.")
         if known & REFUSED:
             return self._forbidden(place, _words(error))
         if status.startswith("5") or code in ("SlowDown", "RequestTimeout"):
@@ -213,7 +223,8 @@ def _connect() -> Any:
     from botocore.config import Config
 
     retries = {"mode": "standard", "total_max_attempts": TRIES}
-    return boto3.client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60))
+    # a session of its own: the shared one keeps the first credentials that it found
+    return boto3.Session().client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60))
 
 
 def _transfer() -> Any:

@@ -15,6 +15,7 @@ from graft.errors import BadInput, CheckpointError
 from graft.manifest import MANIFEST, verify_manifest
 from graft.storage import Store
 
+MISSING = "missing"
 PART_SIZES = (50 * 2**20, 16 * 2**20, 8 * 2**20)  # bytes of an upload's parts: DVC's, ours, boto3's own
 
 
@@ -27,6 +28,11 @@ class Tracked:
     """Its name among the objects; a listing's ends in `.dir`."""
 
     @property
+    def is_listing(self) -> bool:
+        """Whether it names the files of a folder."""
+        return self.md5.endswith(".dir")
+
+    @property
     def key(self) -> str:
         """Where it lies in a cache or a remote."""
         return f"files/md5/{self.md5[:2]}/{self.md5[2:]}"
@@ -34,7 +40,7 @@ class Tracked:
     def sources(self, cache: Path) -> Iterator[Path]:
         """Yield the places on this machine that should hold it: the cache, then the working tree."""
         yield cache / self.key
-        if not self.md5.endswith(".dir"):
+        if not self.is_listing:
             yield self.path
 
     def whole(self, cache: Path) -> Path | None:
@@ -76,7 +82,7 @@ def read_outputs(entry: Mapping[str, Any], folder: Path) -> list[Tracked]:
 def expand(outputs: Iterable[Tracked], find: Callable[[Tracked], bytes | None]) -> Iterator[Tracked]:
     """Yield every object of the outputs, the files of a folder before its listing, which `find` brings."""
     for output in outputs:
-        if output.md5.endswith(".dir") and (listing := find(output)) is not None:
+        if output.is_listing and (listing := find(output)) is not None:
             for row in json.loads(listing):
                 yield Tracked(output.path / row["relpath"], row["md5"])
         yield output
@@ -99,7 +105,7 @@ def find_fault(store: Store, item: Tracked, cache: Path) -> str | None:
     """
     stat = store.stat(item.key)
     if stat is None:
-        return "missing"
+        return MISSING
     expected = item.md5.removesuffix(".dir")
     if stat.md5 == expected or (stat.parts and _parts_match(stat.parts, item.whole(cache))):
         return None
@@ -108,7 +114,7 @@ def find_fault(store: Store, item: Tracked, cache: Path) -> str | None:
         for piece in store.chunks(item.key):
             read.update(piece)
     except FileNotFoundError:
-        return "missing"
+        return MISSING
     found = read.hexdigest()
     return None if found == expected else f"damaged: its {stat.bytes} bytes have the md5 {found[:12]}"
 
@@ -134,7 +140,7 @@ def find_damage(stage: str, cache: Path) -> list[str]:
     found, folders = [], set[Path]()
     outputs = outputs_of(stage)
     for item in expand(outputs, lambda listing: read_listing(listing, cache)):
-        if not item.md5.endswith(".dir") and not is_whole(item.path, item.md5):
+        if not item.is_listing and not is_whole(item.path, item.md5):
             found.append(f"{item.path}: {'damaged' if item.path.exists() else 'missing'} (object {item.key})")
         if item.path.name == MANIFEST:
             folders.add(item.path.parent)

@@ -1,8 +1,9 @@
-"""Results of a stage in the DVC remote: pushed by DVC, looked at by us, object by object.
+"""Results of a stage in the DVC remote, written and looked at by us, object by object.
 
-DVC says that all is well with objects missing, damaged or cut short on the other side. So every object of the stage is
-compared with its name after the push; what is not whole there is written again from a whole copy here. Only
-then the stage's entry of the run cache goes up, by which other checkouts restore instead of running.
+`dvc push` says that all is well with objects missing, damaged or cut short on the other side, or mends some of them
+without a word. So we write the objects ourselves, under the names that DVC gives them, and compare each with its name.
+The listing of a folder goes up after its files, and the stage's entry of the run cache, by which other checkouts
+restore instead of running, after all of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from graft.settings import settings
 from graft.storage import Store
 from tasks.children import Say, run_child
 from tasks.objects import (
+    MISSING,
     Tracked,
     expand,
     find_fault,
@@ -50,33 +52,46 @@ class Fault:
     mended: bool = False
     """Whether it was written again from a whole copy here."""
 
+    @property
+    def left(self) -> bool:
+        """Whether it is as it was found."""
+        return not self.mended
+
     def __str__(self) -> str:
         """Return stage, file and object with what is wrong."""
         end = "; written again from the copy here" if self.mended else ""
         return f"{self.stage}: {self.item.path}: object {self.item.key} is {self.what}{end}"
 
 
-def share(stage: str, remote: Remote, say: Say, mend: bool = True) -> list[Fault]:
-    """Push what a stage made, or what a `.dvc` file holds, and return what was not whole there and has been mended.
+def share(stage: str, remote: Remote, say: Say) -> list[Fault]:
+    """Write what a stage made, or what a `.dvc` file holds, into the remote; return what had been there and damaged.
 
-    Raises RemoteDamaged naming every object that could not be mended, and Transient where the remote is gone. Of a
-    remote of a kind that we cannot read (ssh, gs and so on) DVC is believed, and that is said.
+    Raises RemoteDamaged naming every object that is not whole there and cannot be mended from here, and Transient where
+    the remote is gone. Into a remote of a kind that we cannot read (ssh, gs and so on) DVC pushes, and is believed.
     """
     remote.reach()
-    runs = [] if remote.store is not None or stage.endswith(".dvc") else ["--run-cache"]
-    if outputs_of(stage):
-        _push(stage, remote, runs)
     if remote.store is None:
+        _push(stage, remote)
         say(f"{stage}: pushed to {remote}; only folders and s3:// are checked by us, there DVC is believed")
+        _remember(stage, remote)
         return []
-    faults = check(stage, remote.store, mend)
+    known = _is_known(stage, remote)
+    faults = [fault for fault in check(stage, remote.store, mend=True) if known or fault.what != MISSING or fault.left]
     for fault in faults:
         say(str(fault))
-    if left := [fault for fault in faults if not fault.mended]:
+    if left := [fault for fault in faults if fault.left]:
         raise RemoteDamaged(f"{stage}: {len(left)} object(s) of the DVC remote {remote}", [*map(str, left)], RESTORE)
     _share_run(stage, remote.store)
     _remember(stage, remote)
     return faults
+
+
+def _is_known(stage: str, remote: Remote) -> bool:
+    """Say whether the remote should have all of it: what is missing then was there."""
+    path = _find_run(stage)
+    if is_shared(stage, remote) or path is None or remote.store is None:
+        return is_shared(stage, remote)
+    return remote.store.stat(path.relative_to(cache_folder()).as_posix()) is not None
 
 
 def check(stage: str, store: Store, mend: bool) -> list[Fault]:
@@ -85,10 +100,10 @@ def check(stage: str, store: Store, mend: bool) -> list[Fault]:
 
 
 def look_at(stage: str, outputs: Sequence[Tracked], store: Store, mend: bool) -> list[Fault]:
-    """Return what is wrong with the objects of some outputs; with `mend` they are written again where one is whole."""
+    """Return what is wrong with the objects of some outputs; with `mend` they are written from where one is whole."""
     cache = cache_folder()
-    items = dict.fromkeys(expand(outputs, lambda item: read_remote_listing(item, store, cache)))
-    unique = {item.md5: item for item in reversed(items)}  # equal files are one object
+    items = list(expand(outputs, lambda item: read_remote_listing(item, store, cache)))
+    unique = [*{item.md5: item for item in reversed(items)}.values()][::-1]  # equal files are one object
 
     def look(item: Tracked) -> Fault | None:
         what = find_fault(store, item, cache)
@@ -99,8 +114,12 @@ def look_at(stage: str, outputs: Sequence[Tracked], store: Store, mend: bool) ->
             store.put(item.key, source)
         return Fault(stage, item, what, source is not None and find_fault(store, item, cache) is None)
 
+    listings = [item for item in unique if item.is_listing]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [fault for fault in pool.map(look, reversed(unique.values())) if fault is not None]
+        found = [*pool.map(look, [item for item in unique if not item.is_listing])]
+        whole = not any(fault is not None and fault.left for fault in found)
+        found += [*pool.map(look, listings)] if whole or not mend else []  # DVC believes in a folder by its listing
+    return [fault for fault in found if fault is not None]
 
 
 def is_shared(stage: str, remote: Remote) -> bool:
@@ -131,7 +150,7 @@ def withdraw_damaged(stage: str, remote: Remote, say: Say) -> list[Fault]:
         else:
             faults = look_at(stage, read_outputs(entry, Path()), remote.store, mend=True)
             found += faults
-            lines, left = [*map(str, faults)], not all(fault.mended for fault in faults)
+            lines, left = [*map(str, faults)], any(fault.left for fault in faults)
         if left:
             say(f"{stage}: the DVC remote {remote} had a result that could not be restored, so the stage ran")
             remote.store.delete(key)
@@ -141,15 +160,14 @@ def withdraw_damaged(stage: str, remote: Remote, say: Say) -> list[Fault]:
     return found
 
 
-def _push(stage: str, remote: Remote, options: Sequence[str]) -> None:
+def _push(stage: str, remote: Remote) -> None:
     from tasks.pipeline import DVC
 
     said: list[str] = []
+    options = [] if stage.endswith(".dvc") else ["--run-cache"]
     if run_child([*DVC, "--wait-for-lock", "push", *options, stage], said.append):
         errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")] or said[-3:]
-        remote.reach()  # what we can say better than DVC
-        if remote.store is None:
-            raise Transient(f"{stage}: `dvc push` to {remote} failed: {'; '.join(errors)}")
+        raise Transient(f"{stage}: `dvc push` to {remote} failed: {'; '.join(errors)}")
 
 
 def _share_run(stage: str, store: Store) -> None:

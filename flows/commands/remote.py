@@ -32,8 +32,8 @@ def look(mend: bool, as_json: bool) -> None:
             faults += _look_at(name, remote, mend)
         except RemoteDamaged as error:
             left += error.problems
-    left += [str(fault) for fault in faults if not fault.mended]
-    mended = [str(fault) for fault in faults if fault.mended]
+    left += [str(fault) for fault in faults if fault.left]
+    mended = [str(fault) for fault in faults if not fault.left]
     if as_json:
         print_json({"remote": remote.url, "looked_at": looked, "mended": mended, "faults": left})
     else:

@@ -88,8 +88,8 @@ def png(pixels):
     return stream.getvalue()
 
 
-def start(project, step, name):
-    environment = os.environ | {"GRAFT_CHECKPOINT_SECONDS": "0", "PYTHONPATH": str(Path.cwd())}
+def start(project, step, name, **settings):
+    environment = os.environ | {"GRAFT_CHECKPOINT_SECONDS": "0", "PYTHONPATH": str(Path.cwd())} | settings
     command = [sys.executable, "-m", "graft.steps", step, name]
     return subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -100,11 +100,11 @@ def finish(process):
     return errors
 
 
-def end_in_the_middle(process, project, stage, done, number):
-    """Send a signal once the step has got that far; it must still be running then."""
+def end_in_the_middle(process, project, stage, done, number, kept=lambda: True):
+    """Send a signal once the step has got that far, and `kept` says yes; it must still be running then."""
     progress = project / ".graft" / "progress" / f"{stage}.json"
     deadline = time.monotonic() + 100
-    while not progress.exists() or json.loads(progress.read_text())["done"] < done:
+    while not progress.exists() or json.loads(progress.read_text())["done"] < done or not kept():
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -177,6 +177,45 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     assert not list((project / ".graft" / "work" / "adapt@t").iterdir())
     assert len(forgetting(project)) == 8  # top-1 and lp-ft, two seeds, two folds
     assert forgetting(project) == forgetting(unbroken)
+
+
+def test_another_machine_goes_on_where_this_one_died_and_ends_in_the_same_weights(project):
+    store = project.with_name("store")
+    where = {"GRAFT_CHECKPOINTS": str(store)}
+    unbroken, other = project.with_name("unbroken"), project.with_name("other")
+    shutil.copytree(project, unbroken)
+    shutil.copytree(project, other)
+    whole = start(unbroken, "pretrain", "s")
+    manifests = lambda: [*store.glob("pretrain@s/*/step-*/manifest.json")]  # noqa: E731
+    end_in_the_middle(start(project, "pretrain", "s", **where), project, "pretrain@s", 60, signal.SIGKILL, manifests)
+    shutil.rmtree(project)
+    finish(whole)
+    said = finish(start(other, "pretrain", "s", **where))
+    assert f"comes from {store}" in said
+    assert "going on from step" in said
+    assert weights(other / "checkpoints") == weights(unbroken / "checkpoints")
+    assert not [path for path in store.rglob("*") if path.is_file()]
+
+
+def test_a_study_goes_on_on_another_machine_with_its_finished_trials(project):
+    finish(start(project, "pretrain", "s"))
+    store = project.with_name("store")
+    where = {"GRAFT_CHECKPOINTS": str(store)}
+    unbroken, other = project.with_name("unbroken"), project.with_name("other")
+    shutil.copytree(project, unbroken)
+    shutil.copytree(project, other)
+    whole = start(unbroken, "adapt", "t")
+    outcomes = lambda: len([*store.glob("adapt@t/*/*/outcome.json.*")]) >= 3  # noqa: E731
+    end_in_the_middle(start(project, "adapt", "t", **where), project, "adapt@t", 40, signal.SIGKILL, outcomes)
+    known = {path.parent.name: json.loads(path.read_text())["seconds"] for path in store.glob("*/*/*/outcome.json.*")}
+    shutil.rmtree(project)
+    finish(whole)
+    finish(start(other, "adapt", "t", **where))
+    assert weights(other / "runs") == weights(unbroken / "runs")
+    with (other / "runs" / "t" / "trials.csv").open(newline="") as stream:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(stream)]
+    assert set(known.values()) <= set(seconds)  # what was finished was not trained again
+    assert not [path for path in store.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ from tasks.children import Say, environment, run_child
 from tasks.objects import drop_damaged, find_damage
 from tasks.outcomes import failure, forget_outcome, read_outcome
 from tasks.remote import Remote, cache_folder, find_remote
-from tasks.sharing import check, is_shared, share, withdraw_damaged
+from tasks.sharing import check, fetch_runs, is_shared, share, withdraw_damaged
 from tasks.shifts import changed_shifts
 
 DVC = (sys.executable, "-m", "dvc")
+FETCHED = (sys.executable, "-m", "tasks.repro")
 Action = Literal["ran", "skipped", "restored"]
 ADD = "put the data there and under DVC: `dvc add PATH`"
 HINTS = ("Updating lock file", "Generating lock file", "To track the changes", "\tgit add", "To enable auto staging")
@@ -163,7 +164,9 @@ def _bring_about(stage: str, transcript: Transcript, tick: Callable[[], None], r
         _repro(stage, transcript, tick)
         return
     remote.reach()  # where it is gone DVC would train again, without a word
-    damage = _restore(stage, transcript, tick)
+    if remote.store is not None:
+        fetch_runs(remote.store)
+    damage = _restore(stage, transcript, tick, DVC if remote.store is None else FETCHED)
     if damage:
         transcript.say(f"{stage}: what was restored is damaged, so the stage runs")
         for line in damage:
@@ -175,10 +178,10 @@ def _bring_about(stage: str, transcript: Transcript, tick: Callable[[], None], r
         withdraw_damaged(stage, remote, transcript.say)
 
 
-def _restore(stage: str, transcript: Transcript, tick: Callable[[], None]) -> list[str]:
+def _restore(stage: str, transcript: Transcript, tick: Callable[[], None], dvc: Sequence[str]) -> list[str]:
     """Have DVC restore a stage or run it, and return what is wrong with what was restored."""
     try:
-        _repro(stage, transcript, tick, "--pull")
+        _repro(stage, transcript, tick, "--pull", dvc=dvc)
     except BadInput as error:  # DVC found an entry of the run cache and no sense in it
         if transcript.action == "restored":
             return [*error.problems] or [str(error)]
@@ -186,8 +189,10 @@ def _restore(stage: str, transcript: Transcript, tick: Callable[[], None]) -> li
     return find_damage(stage, cache_folder()) if transcript.action == "restored" else []
 
 
-def _repro(stage: str, transcript: Transcript, tick: Callable[[], None], *options: str) -> None:
-    command = [*DVC, "--wait-for-lock", "repro", *options, "--single-item", stage]
+def _repro(
+    stage: str, transcript: Transcript, tick: Callable[[], None], *options: str, dvc: Sequence[str] = DVC
+) -> None:
+    command = [*dvc, "--wait-for-lock", "repro", *options, "--single-item", stage]
     if code := run_child(command, transcript, tick):
         raise failure(stage, code, read_outcome(stage), list(transcript.tail))
 

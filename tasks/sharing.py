@@ -122,6 +122,21 @@ def look_at(stage: str, outputs: Sequence[Tracked], store: Store, mend: bool) ->
     return [fault for fault in found if fault is not None]
 
 
+def fetch_runs(store: Store) -> list[str]:
+    """Bring the entries of the remote's run cache that are not here yet, by which DVC restores; return their keys."""
+    cache = cache_folder()
+
+    def fetch(key: str) -> None:
+        content = store.get(key)
+        if _read_run(content) is not None:  # a damaged one is named when its stage has run
+            write_whole(cache / key, content)
+
+    keys = [key for key in store.list("runs") if not (cache / key).exists()]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(fetch, keys))
+    return keys
+
+
 def is_shared(stage: str, remote: Remote) -> bool:
     """Say whether what the stage has made last was pushed from here to this remote, and looked at."""
     try:

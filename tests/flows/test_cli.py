@@ -10,6 +10,7 @@ from flows.terminal import complain
 from graft.errors import BadInput, GraftError, Interrupted, Transient
 
 COMMANDS = [["run"], ["retrain"], ["layers"], ["predict"], ["up"], ["new", "target"], ["new", "source"], ["models"]]
+COMMANDS += [["doctor"], ["remote", "add"], ["remote", "check"]]
 COMMANDS += [["rank"], *(["models", name] for name in ("show", "promote", "rollback", "history", "verify"))]
 
 

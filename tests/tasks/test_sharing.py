@@ -15,7 +15,7 @@ from graft.storage import LocalStore, S3Store
 from tasks.objects import expand, outputs_of, read_listing
 from tasks.pipeline import bring, reproduce
 from tasks.remote import add_remote, cache_folder, find_remote
-from tasks.sharing import check, is_shared, share
+from tasks.sharing import check, fetch_runs, is_shared, share
 from tests.graft.storage.conftest import KEY, SECRET, client, free_port, moto, rclone  # noqa: F401 -- a fixture
 
 PIPELINE = """
@@ -232,6 +232,21 @@ def test_a_result_that_cannot_be_restored_is_named_and_trained_again(first, else
     third = elsewhere("third")
     assert reproduce("make", said.append).action == "restored"
     assert turns(third) == 0
+
+
+@everywhere
+def test_of_the_run_cache_only_what_is_not_here_is_fetched(first, elsewhere):
+    store = find_remote().store
+    (mine,) = store.list("runs")
+    other = f"runs/00/{'0' * 64}/{'1' * 64}"
+    store.put(other, b"cmd: other\nouts: []\n")
+    store.put(f"runs/00/{'0' * 64}/{'2' * 64}", b"{")
+    assert fetch_runs(store) == [other, f"runs/00/{'0' * 64}/{'2' * 64}"]
+    assert (cache_folder() / other).read_bytes() == store.get(other)
+    assert fetch_runs(store) == [f"runs/00/{'0' * 64}/{'2' * 64}"]  # what cannot be read is not kept
+    elsewhere()
+    assert mine in fetch_runs(store)
+    assert reproduce("make", SILENT).action == "restored"
 
 
 def test_a_damaged_entry_of_the_run_cache_is_named_and_removed(first, elsewhere):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,14 +20,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from packaging.requirements import Requirement
-
 from graft.catalog import load
 from graft.errors import GraftError
 from graft.settings import settings
 from graft.storage import LocalStore, S3Store, Store, open_store, probe
 
 LOCK = Path("requirements.lock")
+PINNED = re.compile(r"(?P<name>[\w.-]+)(\[[^]]*\])?==(?P<version>[^\s;]+)(?P<marker>\s*;)?")
 LOW_BYTES, LITTLE_BYTES = 10**9, 10**10  # free on a disk: a training stops at the first, and may at the second
 SKEW_SECONDS, REFUSED_SECONDS = 60, 900  # a clock this far off confuses histories; S3 refuses beyond the second
 
@@ -55,14 +55,14 @@ def environment() -> Iterator[Finding]:
     if not LOCK.is_file():
         yield Finding("environment", "warning", f"{python}; no {LOCK} here, so versions were not compared")
         return
-    wanted, others = _locked(), list[str]()
-    for name, version in wanted.items():
-        found = _installed(name)
-        if found != version:
-            others.append(f"{name} {found or 'is missing'}, the lock says {version}")
-    direct = [Requirement(line) for line in metadata.requires("graft") or ()]
-    named = [one.name for one in direct if one.marker is None or one.marker.evaluate({"extra": ""})]
-    missing = [name for name in named if _installed(name) is None]
+    wanted = _locked()
+    found = {name: _installed(name) for name in wanted}
+    others = [
+        f"{name} {found[name] or 'is missing'}, the lock says {' or '.join(versions)}"
+        for name, versions in wanted.items()
+        if found[name] not in versions
+    ]
+    missing = [name for name in _required() if _installed(name) is None]
     if missing:
         yield Finding(
             "environment", "fault", f"not installed: {', '.join(missing)}", "Run `make check`: it installs them."
@@ -219,12 +219,19 @@ def _here(store: Store) -> Iterator[Store]:
         yield LocalStore(Path(folder))
 
 
-def _locked() -> dict[str, str]:
-    """Return name and version of everything that the lock wants on this platform."""
-    lines = [line.rstrip(" \\") for line in LOCK.read_text().splitlines() if line[:1].isalnum()]
-    wanted = [Requirement(line) for line in lines]
-    here = [one for one in wanted if one.marker is None or one.marker.evaluate()]
-    return {one.name: str(one.specifier).removeprefix("==") for one in here}
+def _locked() -> dict[str, list[str]]:
+    """Return name and versions of what the lock wants; of what it wants on some platforms only, what is installed."""
+    found: dict[str, list[str]] = {}
+    for line in LOCK.read_text().splitlines():
+        if (pin := PINNED.match(line)) and (not pin["marker"] or _installed(pin["name"])):
+            found.setdefault(pin["name"], []).append(pin["version"])
+    return found
+
+
+def _required() -> list[str]:
+    """Return the packages that Graft itself asks for."""
+    lines = [line for line in metadata.requires("graft") or () if "extra ==" not in line]
+    return [re.split(r"[^\w.-]", line)[0] for line in lines]
 
 
 def _installed(name: str) -> str | None:

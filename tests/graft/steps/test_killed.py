@@ -156,17 +156,28 @@ def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name,
     assert processors[0].read_bytes() == processors[1].read_bytes()
 
 
-def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
+def test_adaptation_killed_in_the_middle_ends_in_the_same_weights_also_on_another_machine(project):
     finish(start(project, "pretrain", "s"))
-    unbroken = project.with_name("unbroken")
-    shutil.copytree(project, unbroken)
+    store, unbroken, other = (project.with_name(name) for name in ("store", "unbroken", "other"))
+    where = {"GRAFT_CHECKPOINTS": str(store)}
+    for copy in (unbroken, other):
+        shutil.copytree(project, copy)
     whole = start(unbroken, "adapt", "t")
+    kept = lambda: len([*store.glob("adapt@t/*/*/outcome.json.*")]) >= 8  # noqa: E731
     for done in (40, 300):  # among the trials of the candidates, and of the control's models for the label curve
-        end_in_the_middle(start(project, "adapt", "t"), project, "adapt@t", done, signal.SIGKILL)
+        process = start(project, "adapt", "t", **where)
+        end_in_the_middle(process, project, "adapt@t", done, signal.SIGKILL, kept if done == 300 else lambda: True)
         assert not (project / "runs" / "t").exists()
         (project / ".graft" / "progress" / "adapt@t.json").unlink()
-    finish(start(project, "adapt", "t"))
+    known = {json.loads(path.read_text())["seconds"] for path in store.glob("*/*/*/outcome.json.*")}
+    shutil.rmtree(project)
+    finish(start(other, "adapt", "t", **where))
+    shutil.move(other, project)
     finish(whole)
+    assert not [path for path in store.rglob("*") if path.is_file()]
+    with (project / "runs" / "t" / "trials.csv").open(newline="") as stream:
+        trials = [row for row in csv.DictReader(stream) if row["role"] in ("candidate", "control")]
+    assert {float(row["seconds"]) for row in trials} & known  # what was finished was not trained again
     assert len(weights(project / "runs")) == 6  # winner, control and the untouched source, two seeds each
     assert weights(project / "runs") == weights(unbroken / "runs")
     answers = [pq.read_table(path / "runs" / "t" / "label_curve.parquet") for path in (project, unbroken)]
@@ -194,27 +205,6 @@ def test_another_machine_goes_on_where_this_one_died_and_ends_in_the_same_weight
     assert f"comes from {store}" in said
     assert "going on from step" in said
     assert weights(other / "checkpoints") == weights(unbroken / "checkpoints")
-    assert not [path for path in store.rglob("*") if path.is_file()]
-
-
-def test_a_study_goes_on_on_another_machine_with_its_finished_trials(project):
-    finish(start(project, "pretrain", "s"))
-    store = project.with_name("store")
-    where = {"GRAFT_CHECKPOINTS": str(store)}
-    unbroken, other = project.with_name("unbroken"), project.with_name("other")
-    shutil.copytree(project, unbroken)
-    shutil.copytree(project, other)
-    whole = start(unbroken, "adapt", "t")
-    outcomes = lambda: len([*store.glob("adapt@t/*/*/outcome.json.*")]) >= 3  # noqa: E731
-    end_in_the_middle(start(project, "adapt", "t", **where), project, "adapt@t", 40, signal.SIGKILL, outcomes)
-    known = {path.parent.name: json.loads(path.read_text())["seconds"] for path in store.glob("*/*/*/outcome.json.*")}
-    shutil.rmtree(project)
-    finish(whole)
-    finish(start(other, "adapt", "t", **where))
-    assert weights(other / "runs") == weights(unbroken / "runs")
-    with (other / "runs" / "t" / "trials.csv").open(newline="") as stream:
-        seconds = [float(row["seconds"]) for row in csv.DictReader(stream)]
-    assert set(known.values()) <= set(seconds)  # what was finished was not trained again
     assert not [path for path in store.rglob("*") if path.is_file()]
 
 

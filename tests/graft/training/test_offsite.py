@@ -10,10 +10,11 @@ import torch
 from graft.errors import BadInput, Transient
 from graft.manifest import MANIFEST
 from graft.settings import settings
-from graft.storage import LocalStore, MemoryStore
+from graft.storage import LocalStore, MemoryStore, S3Store
 from graft.training import offsite
 from graft.training.checkpoint import Snapshot, load_snapshot, save_snapshot
 from graft.training.offsite import Offsite, keep_files, recall_files
+from tests.graft.storage.conftest import client, moto  # noqa: F401 -- a fixture
 
 
 @pytest.fixture
@@ -173,6 +174,18 @@ def test_files_of_finished_work_come_back_whole_or_not_at_all(elsewhere, tmp_pat
     recall_files(trial, "answers.npy", "outcome.json")
     assert not (trial / "outcome.json").exists()
     assert key in caplog.text
+
+
+def test_a_bucket_serves_as_well(moto, elsewhere, tmp_path, monkeypatch):  # noqa: F811
+    client(moto).create_bucket(Bucket="states")
+    elsewhere.store = S3Store("states", "team", client=client(moto))
+    for step in (1, 2, 3):
+        save(step)
+    assert len(places(elsewhere.store)) == 2
+    move(tmp_path)
+    assert load_snapshot(FOLDER).step == 3
+    offsite.forget(FOLDER)
+    assert elsewhere.store.list() == ()
 
 
 def test_without_a_store_nothing_is_kept_and_nothing_asked(tmp_path, monkeypatch):

@@ -140,7 +140,9 @@ def find_damage(stage: str, cache: Path) -> list[str]:
     found, folders = [], set[Path]()
     outputs = outputs_of(stage)
     for item in expand(outputs, lambda listing: read_listing(listing, cache)):
-        if not item.is_listing and not is_whole(item.path, item.md5):
+        if item.is_listing and read_listing(item, cache) is None:
+            found.append(f"{item.path}: the listing of its files is damaged or missing (object {item.key})")
+        elif not item.is_listing and not is_whole(item.path, item.md5):
             found.append(f"{item.path}: {'damaged' if item.path.exists() else 'missing'} (object {item.key})")
         if item.path.name == MANIFEST:
             folders.add(item.path.parent)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from graft.errors import BadInput, Transient
+from graft.settings import settings
 from graft.storage import LocalStore, S3Store, Store, open_store
 from tasks.children import run_child
 
@@ -130,7 +131,7 @@ def _store(url: str, facts: Mapping[str, str]) -> Store | None:
     parts = urlsplit(url)
     if parts.scheme != "s3":
         return None
-    return S3Store(parts.netloc, parts.path.strip("/"), client=_client(facts))
+    return S3Store(parts.netloc, parts.path.strip("/"), facts.get("sse", settings().s3_encryption), _client(facts))
 
 
 def _client(facts: Mapping[str, str]) -> Any:

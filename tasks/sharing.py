@@ -33,7 +33,7 @@ from tasks.objects import (
     read_outputs,
     read_remote_listing,
 )
-from tasks.remote import Remote, cache_folder
+from tasks.remote import Remote, cache_folder, find_remote
 
 AT_ONCE = 8  # objects that are looked at side by side
 RESTORE = (
@@ -145,6 +145,12 @@ def is_shared(stage: str, remote: Remote) -> bool:
         return False
 
 
+def unshared(stages: Sequence[str]) -> list[str]:
+    """Return the stages whose results the default remote, if there is one, does not have from here yet."""
+    remote = find_remote()
+    return [] if remote is None else [stage for stage in stages if not is_shared(stage, remote)]
+
+
 def withdraw_damaged(stage: str, remote: Remote, say: Say) -> list[Fault]:
     """Find the results of this very stage that the remote has but cannot give back, and say which objects they lack.
 
@@ -204,8 +210,10 @@ def _find_run(stage: str) -> Path | None:
     wanted = locked(stage)
     if wanted is None:
         return None
+    names = [str(out["md5"]).encode() for out in wanted.get("outs", ()) if "md5" in out]
     for path in _runs_by_age():
-        if _read_run(path.read_bytes()) == wanted:
+        content = path.read_bytes()
+        if all(name in content for name in names) and _read_run(content) == wanted:
             return path
     return None
 

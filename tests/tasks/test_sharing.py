@@ -12,10 +12,10 @@ import pytest
 
 from graft.errors import BadInput, RemoteDamaged, Transient
 from graft.storage import LocalStore, S3Store
-from tasks.objects import expand, outputs_of, read_listing
+from tasks.objects import expand, find_damage, outputs_of, read_listing
 from tasks.pipeline import bring, reproduce
 from tasks.remote import add_remote, cache_folder, find_remote
-from tasks.sharing import check, fetch_runs, is_shared, share
+from tasks.sharing import check, fetch_runs, is_shared, share, unshared
 from tests.graft.storage.conftest import KEY, SECRET, client, free_port, moto, rclone  # noqa: F401 -- a fixture
 
 PIPELINE = """
@@ -291,6 +291,18 @@ def test_a_restored_file_that_is_damaged_is_found_although_dvc_does_not_look(fir
     assert check("make", store, mend=False) == []
 
 
+def test_what_is_on_disk_is_compared_with_names_listing_and_manifest(first):
+    assert find_damage("make", cache_folder()) == []
+    (first / "out" / "curves.csv").write_text("changed")
+    (first / "out" / "weights").unlink()
+    damage = find_damage("make", cache_folder())
+    assert [line.split(" (")[0] for line in damage] == ["out/curves.csv: damaged", "out/weights: missing"]
+    listing = cache_folder() / item_at("out").key
+    listing.chmod(0o644)
+    listing.write_text("[]")
+    assert "listing" in find_damage("make", cache_folder())[0]
+
+
 def test_a_remote_that_is_gone_stops_before_training_and_keeps_what_is_here(first, elsewhere):
     there = shutil.move(first.parent / "remote", first.parent / "unmounted")
     (first / "input.txt").write_text("changed")
@@ -313,8 +325,10 @@ def test_what_a_gone_remote_missed_is_pushed_by_the_same_command(first):
         reproduce("make", SILENT)
     assert turns(first) == 2
     shutil.move("../unmounted", "../remote")
+    assert unshared(["make"]) == ["make"]
     assert reproduce("make", SILENT).action == "skipped"
     assert is_shared("make", find_remote())
+    assert unshared(["make"]) == []
     assert check("make", find_remote().store, mend=False) == []
 
 

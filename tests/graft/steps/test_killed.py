@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from graft.storage import LocalStore
 from tests.conftest import BERT, RESNET, SPEECH
 from tests.networks import GPT2
 from tests.sounds import tone, wav
@@ -174,7 +175,7 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights_also_on_anothe
     finish(start(other, "adapt", "t", **where))
     shutil.move(other, project)
     finish(whole)
-    assert not [path for path in store.rglob("*") if path.is_file()]
+    assert LocalStore(store).list() == ()
     with (project / "runs" / "t" / "trials.csv").open(newline="") as stream:
         trials = [row for row in csv.DictReader(stream) if row["role"] in ("candidate", "control")]
     assert {float(row["seconds"]) for row in trials} & known  # what was finished was not trained again
@@ -205,7 +206,7 @@ def test_another_machine_goes_on_where_this_one_died_and_ends_in_the_same_weight
     assert f"comes from {store}" in said
     assert "going on from step" in said
     assert weights(other / "checkpoints") == weights(unbroken / "checkpoints")
-    assert not [path for path in store.rglob("*") if path.is_file()]
+    assert LocalStore(store).list() == ()
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name,
 def test_adaptation_killed_in_the_middle_ends_in_the_same_weights_also_on_another_machine(project):
     finish(start(project, "pretrain", "s"))
     store, unbroken, other = (project.with_name(name) for name in ("store", "unbroken", "other"))
-    where = {"GRAFT_CHECKPOINTS": str(store)}
+    where = {"GRAFT_CHECKPOINTS": str(store), "GRAFT_CHECKPOINT_SECONDS": "0.2"}
     for copy in (unbroken, other):
         shutil.copytree(project, copy)
     whole = start(unbroken, "adapt", "t")
@@ -193,7 +193,7 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights_also_on_anothe
 
 def test_another_machine_goes_on_where_this_one_died_and_ends_in_the_same_weights(project):
     store = project.with_name("store")
-    where = {"GRAFT_CHECKPOINTS": str(store)}
+    where = {"GRAFT_CHECKPOINTS": str(store), "GRAFT_CHECKPOINT_SECONDS": "0.2"}
     unbroken, other = project.with_name("unbroken"), project.with_name("other")
     shutil.copytree(project, unbroken)
     shutil.copytree(project, other)

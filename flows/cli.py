@@ -22,6 +22,8 @@ new = typer.Typer(help="Add an entry to the catalogue and put its data under DVC
 models = typer.Typer(help="The registry: list, show, promote, roll back, history, verify.")
 app.add_typer(new, name="new")
 app.add_typer(models, name="models")
+remote = typer.Typer(help="The DVC remote, where results are shared: set it, check it.", no_args_is_help=True)
+app.add_typer(remote, name="remote")
 
 PoolType = Literal["process", "docker", "kubernetes"]
 Database = Literal["postgres", "sqlite"]
@@ -186,6 +188,45 @@ def deploy(
     from flows.commands.deploy import deploy
 
     deploy(pool_type, image)
+
+
+@app.command(epilog="Examples: graft doctor and graft doctor --json")
+def doctor(as_json: Json = False) -> None:
+    """Look at everything that runs need and say what is missing.
+
+    Exit code 1 where something is.
+    """
+    from flows.commands.doctor import doctor
+
+    doctor(as_json)
+
+
+@remote.command(epilog="Examples: graft remote add /mnt/team/dvc and graft remote add s3://team/dvc")
+def add(
+    url: Annotated[str, typer.Argument(help="Folder outside of the checkout, or s3://BUCKET/PREFIX.")],
+    name: Annotated[str, typer.Option(help="Its name in DVC's configuration.")] = "team",
+) -> None:
+    """Make a folder or a bucket the default DVC remote, with verify.
+
+    Runs push there what they make.
+    """
+    from flows.commands.remote import add
+
+    add(url, name)
+
+
+@remote.command(epilog="Example: graft remote check --no-mend")
+def check(
+    mend: Annotated[bool, typer.Option(help="Write again what is damaged there and whole here.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Compare every object of results and data with the remote.
+
+    What is missing or damaged there is named.
+    """
+    from flows.commands.remote import look
+
+    look(mend, as_json)
 
 
 @new.command(

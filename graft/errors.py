@@ -62,6 +62,10 @@ class Fenced(RegistryError):
     exit_code = 76
 
 
+class RemoteDamaged(BadInput):
+    """Objects in the DVC remote are missing or damaged, and there is no whole copy here to mend them with."""
+
+
 class StoreUnfit(BadInput):
     """A store cannot create objects conditionally, so it cannot hold a registry."""
 

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """What an hour of this machine costs, in your currency; a study records it, and its report says what it cost."""
     checkpoint_seconds: float = 30.0
     """How often a training run saves its state, at the least."""
+    checkpoints: str = ""
+    """Folder or s3://BUCKET/PREFIX where trainings keep their state too, so that another machine can go on."""
     log_seconds: float = 5.0
     """How often a running step prints a line when it is not on a terminal."""
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from graft.errors import BadInput, StoreUnfit
 from graft.manifest import disk_full, is_disk_full
-from graft.storage.store import Stat, checked
+from graft.storage.store import CHUNK, Stat, checked
 
 PARTIAL = ".partial"  # no key begins with a dot, so what is being written is never listed or read
 
@@ -24,6 +24,12 @@ class LocalStore:
     def get(self, key: str) -> bytes:
         """Return an object; raises FileNotFoundError when there is none."""
         return self._path(key).read_bytes()
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Stream an object's content piece by piece; raises FileNotFoundError when there is none."""
+        with self._path(key).open("rb") as stream:
+            while piece := stream.read(CHUNK):
+                yield piece
 
     def download(self, key: str, path: Path) -> None:
         """Copy an object into a file; raises FileNotFoundError when there is none."""

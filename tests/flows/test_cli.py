@@ -10,6 +10,7 @@ from flows.terminal import complain
 from graft.errors import BadInput, GraftError, Interrupted, Transient
 
 COMMANDS = [["run"], ["retrain"], ["layers"], ["predict"], ["up"], ["new", "target"], ["new", "source"], ["models"]]
+COMMANDS += [["doctor"], ["deploy"], ["remote", "add"], ["remote", "check"]]
 COMMANDS += [
     ["rank"],
     ["promote"],

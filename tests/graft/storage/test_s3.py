@@ -35,6 +35,8 @@ def test_a_large_file_goes_up_in_parts_and_comes_back_whole(s3, tmp_path):
     assert found["ETag"].strip('"').endswith("-3")  # parts
     s3.download("models/weights", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == content
+    said = s3.stat("models/weights")
+    assert (said.bytes, said.sha256, said.md5) == (len(content), None, None)  # those of parts tell nothing of the whole
 
 
 def test_every_upload_carries_its_digest(s3):

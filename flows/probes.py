@@ -5,12 +5,11 @@ A new one is a function and its name in `PROBES`. An error of ours that a probe 
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
 import shutil
-import urllib.request
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,10 +23,12 @@ from graft.catalog import load
 from graft.errors import GraftError
 from graft.settings import settings
 from graft.storage import LocalStore, S3Store, Store, open_store, probe
+from graft.storage.local import PARTIAL
 
 LOCK = Path("requirements.lock")
 PINNED = re.compile(r"(?P<name>[\w.-]+)(\[[^]]*\])?==(?P<version>[^\s;]+)(?P<marker>\s*;)?")
 LOW_BYTES, LITTLE_BYTES = 10**9, 10**10  # free on a disk: a training stops at the first, and may at the second
+OLD_SECONDS = 3600  # what is half-written for so long, nobody writes any more
 SKEW_SECONDS, REFUSED_SECONDS = 60, 900  # a clock this far off confuses histories; S3 refuses beyond the second
 
 
@@ -180,6 +181,35 @@ def prefect_server() -> Iterator[Finding]:
         yield Finding("prefect", "warning", f"{url} answers; version {theirs or 'unknown'} there, {ours} here", advice)
 
 
+def runs() -> Iterator[Finding]:
+    """No run of that server is dead without its being said."""
+    from flows.serving import known_server
+
+    if (url := known_server()) is None:
+        return
+    from flows.reconciling import dead_runs
+
+    with _asking(url):
+        dead = dead_runs()
+    for words in dead:
+        advice = "Start it again, or give it up: `prefect deployment run reconcile/reconcile`."
+        yield Finding("runs", "warning", words, advice)
+    if not dead:
+        yield Finding("runs", "ok", "none that died without a word")
+
+
+def leftovers() -> Iterator[Finding]:
+    """What killed writers left half-written is removed."""
+    if "://" in settings().registry:
+        return
+    store = LocalStore(Path(settings().registry))
+    old = [path for path in (store.root / PARTIAL).glob("*") if time.time() - path.stat().st_mtime > OLD_SECONDS]
+    for path in old:
+        path.unlink(missing_ok=True)
+    words = f"{len(old)} half-written file(s) of killed writers removed from {store.root}" if old else "none"
+    yield Finding("leftovers", "ok", words)
+
+
 Probe = Callable[[], Iterator[Finding]]
 PROBES: tuple[Probe, ...] = (
     catalogue,
@@ -190,6 +220,8 @@ PROBES: tuple[Probe, ...] = (
     dvc_remote,
     checkpoints,
     prefect_server,
+    runs,
+    leftovers,
 )
 
 
@@ -241,8 +273,19 @@ def _installed(name: str) -> str | None:
         return None
 
 
+@contextmanager
+def _asking(url: str) -> Iterator[None]:
+    """Let Prefect's client speak with a server."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield
+
+
 def _server_version(url: str) -> str | None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with suppress(OSError, ValueError), opener.open(f"{url.rstrip('/')}/admin/version", timeout=5) as response:
-        return str(json.loads(response.read()))
+    from httpx import HTTPError
+    from prefect.client.orchestration import get_client  # it knows the login
+
+    with suppress(HTTPError), _asking(url), get_client(sync_client=True) as client:
+        return str(client.api_version())
     return None

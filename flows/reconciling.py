@@ -41,6 +41,14 @@ def reconcile(now: datetime | None = None) -> list[str]:
         return []
 
 
+def dead_runs(now: datetime | None = None) -> list[str]:
+    """Return the runs that are dead and nobody has mended yet, in words, and change nothing."""
+    now = now or datetime.now(UTC)
+    with get_client(sync_client=True) as client:
+        causes = [(run, cause_of_death(client, run, now)) for run in unfinished(client)]
+    return [f"{run.name}: {cause}" for run, cause in causes if cause is not None]
+
+
 def unfinished(client: SyncPrefectClient) -> Sequence[FlowRun]:
     """Return the runs of our deployments that crashed, or are at work or about to be."""
     return client.read_flow_runs(

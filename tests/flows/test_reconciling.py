@@ -7,7 +7,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 
 from flows import reconciling
-from flows.reconciling import STARTS, reconcile
+from flows.reconciling import STARTS, dead_runs, reconcile
 
 pytestmark = pytest.mark.usefixtures("server")
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -66,6 +66,12 @@ def test_a_run_that_says_nothing_is_dead(client, run, kind):
     identity = run(kind)
     reconcile(LATER)
     assert client.read_flow_run(identity).state.type == StateType.SCHEDULED
+
+
+def test_whoever_only_looks_changes_nothing(client, run):
+    identity = run(StateType.CRASHED, message="killed")
+    assert any("killed" in line for line in dead_runs())
+    assert client.read_flow_run(identity).state.type == StateType.CRASHED
 
 
 @pytest.mark.parametrize("kind", [StateType.RUNNING, StateType.PENDING])

@@ -173,6 +173,27 @@ def deploy(
     deploy(pool_type, image)
 
 
+@app.command(epilog="Examples: graft serve digits@champion and graft serve digits --port 0 --max-inputs 16")
+def serve(
+    model: Reference,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    max_megabytes: Annotated[float, typer.Option(help="Of a request's body.", min=0.001)] = 16.0,
+    max_inputs: Annotated[int, typer.Option(help="Of a request.", min=1)] = 64,
+    max_queue: Annotated[int, typer.Option(help="Inputs that may wait, of all requests.", min=1)] = 256,
+    seconds: Annotated[float, typer.Option(help="A request may take.", min=0.1)] = 30.0,
+    poll_seconds: Annotated[float, typer.Option(help="Between two looks for a new champion.", min=0.1)] = 5.0,
+) -> None:
+    """Answer over HTTP: POST /predict, GET /health.
+
+    When the alias moves the new version takes over. Ctrl-C or SIGTERM ends it.
+    """
+    from flows.commands.serve import serve
+
+    limits = {"body_bytes": int(max_megabytes * 1e6), "inputs": max_inputs, "queue": max_queue, "seconds": seconds}
+    serve(model, host, port, limits, poll_seconds)
+
+
 @new.command(
     "target", epilog="Example: graft new target flowers --data ~/flowers --source digits-0-5 --labels-per-class 20"
 )

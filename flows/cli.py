@@ -303,5 +303,46 @@ def verify(model: Reference) -> None:
     verify(model)
 
 
+@models.command(epilog="Examples: graft models push digits@3 --to ./digits and graft models push digits --to us/digits")
+def push(
+    model: Reference,
+    to: Annotated[str, typer.Option(help="Hub id; or a folder, which begins with ./, / or ~.")],
+    public: Annotated[bool, typer.Option("--public", help="A new repository is for everybody to see.")] = False,
+) -> None:
+    """Give a version to the Hugging Face hub, or to a folder of that form.
+
+    Rows of the data stay behind.
+    """
+    from flows.commands.models import push
+
+    push(model, to, public)
+
+
+@models.command(epilog="Example: graft models export digits@champion --onnx digits.onnx")
+def export(model: Reference, onnx: Annotated[Path, typer.Option(help="File to write.")]) -> None:
+    """Write a version's network to an ONNX file.
+
+    It is kept if it answers the golden samples as recorded.
+    """
+    from flows.commands.models import export
+
+    export(model, onnx)
+
+
+@models.command(epilog="Examples: graft models tag digits@3 and graft models tag digits@3 --stage prod --create")
+def tag(
+    model: Reference,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Stage to assign; repeatable. Its aliases if not given.")
+    ] = None,
+    commit: Annotated[str, typer.Option(help="Commit that the version was made of.")] = "HEAD",
+    create: Annotated[bool, typer.Option("--create", help="Create the tags, and do not only print them.")] = False,
+) -> None:
+    """Print the git tags of a version, as GTO reads them."""
+    from flows.commands.models import tag
+
+    tag(model, stage or [], commit, create)
+
+
 if __name__ == "__main__":
     main()

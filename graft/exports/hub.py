@@ -72,7 +72,7 @@ def push(package: Package, version: Version, to: str, public: bool = False) -> P
 
 def _folder(to: str) -> Path | None:
     path = Path(to).expanduser()
-    return path if to.startswith((".", "/", "~")) or path.exists() else None
+    return path if to.startswith((".", "/", "~")) or (to and path.exists()) else None
 
 
 def _without_rows(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -109,7 +110,8 @@ def _write(model: Model, package: Package, batch: Batch, path: Path, name: str) 
     network = _bare(model)
     sizes = {key: dict(enumerate(SIZES.get(value.dim(), ROWS))) for key, value in batch.items()}
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch says of its own steps while it traces
             program = torch.onnx.export(
                 network, (), kwargs={"inputs": dict(batch)}, dynamo=True, dynamic_shapes={"inputs": sizes},
                 input_names=[*batch], output_names=["logits"], verbose=False,

@@ -1,10 +1,12 @@
 """A served model says what `graft predict --json` says, and tells what it is."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from graft.registry import predict
+from graft.serving.requests import read_json
 from tests.graft.serving.conftest import png
 from tests.served import base64_of, same, serving
 
@@ -83,3 +85,10 @@ def test_a_model_that_does_not_verify_is_not_served(words):
 
 def test_a_request_is_json_to_the_letter(texts):
     assert texts.post(json.dumps({"inputs": ["Bärlauch 🌱"]}, ensure_ascii=False).encode())[0] == 200
+
+
+def test_every_body_of_the_documentation_can_be_read():
+    page = (Path(__file__).parents[3] / "docs/serving.md").read_text()
+    lines = page.split("```json\n")[1].split("\n```")[0].splitlines()
+    assert len(lines) >= 5
+    assert all(read_json(line.encode()).inputs for line in lines)

@@ -120,10 +120,10 @@ def tag(reference: str, stages: list[str], commit: str, create: bool) -> None:
     version = registry.show(reference)
     place = find_commit(commit)
     tags = tags_of(registry.state(version.model), version.number, place, read_tags(), stages)
-    for one in tags:
+    for one, its in tags.items():
         if create:
-            create_tag(one, place, f"{version.name}, package {version.digest}")
-        print(one)
+            create_tag(one, its, f"{version.name}, package {version.digest}")
+        print(f"{one} {its[:12]}")
     if not tags:
         print(f"{version.name}: every tag is there")
 

@@ -1,6 +1,7 @@
 """A version as git tags that GTO reads (github.com/iterative/gto, its README, section "Git tags format").
 
-`NAME@v3.0.0` registers version 3 at a commit, `NAME#champion#1` assigns what is registered at that commit to a stage.
+`NAME@v3.0.0` registers version 3 at a commit. `NAME#champion#1` assigns what is registered at its commit to a stage,
+`NAME#champion!#2` takes it back: of several versions in a stage GTO takes the highest, so a rollback has to say both.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ def version_tag(model: str, number: int) -> str:
 
 def tags_of(
     state: State, number: int, commit: str, known: Mapping[str, str], stages: Sequence[str] = ()
-) -> list[str]:  # fmt: skip
-    """Return the tags at a commit that say what a version is, but for what the `known` ones (commit by tag) say.
+) -> dict[str, str]:
+    """Return the tags, and the commit of each, that say what a version is beyond what `known` ones (the same) say.
 
-    Stages are the version's aliases where none are given. An assignment has the next number of all of the model's; the
-    last one of a stage holds. Raises BadInput for names that GTO refuses, and where the version is registered at
-    another commit.
+    Stages are the version's aliases where none are given; each is taken back from any other version. Raises BadInput
+    for names that GTO refuses, where the version is registered at another commit, and where another version is
+    registered at this one: GTO tells them by their commits.
     """
     version = state.version(number)
     stages = stages or [alias for alias, meant in state.aliases.items() if meant == number]
@@ -37,22 +38,37 @@ def tags_of(
             advice="It takes letters, digits, '-', '_' and '/', and begins and ends with a letter or a digit.",
         )
     tag = version_tag(version.model, number)
+    _refuse_commit(version.model, tag, commit, known)
+    found = {} if tag in known else {tag: commit}
+    following = 1 + max((count for _, _, _, count in _assignments(version.model, known)), default=0)
+    for stage in dict.fromkeys(stages):
+        there = _holders(version.model, stage, known)
+        changes = [("!", other) for other in there if other != commit] + ([] if commit in there else [("", commit)])
+        for sign, place in changes:
+            found[f"{version.model}#{stage}{sign}#{following}"] = place
+            following += 1
+    return found
+
+
+def _refuse_commit(model: str, tag: str, commit: str, known: Mapping[str, str]) -> None:
     if known.get(tag, commit) != commit:
         raise BadInput(f"{tag} is at commit {known[tag][:12]} already, not at {commit[:12]}", advice="Name that one.")
-    numbers = _assignments(version.model, known)
-    missing = [stage for stage in stages if known.get(_last(version.model, stage, numbers)) != commit]
-    following = 1 + max((number for number, _ in numbers), default=0)
-    assigned = [f"{version.model}#{stage}#{following + place}" for place, stage in enumerate(missing)]
-    return [*([] if tag in known else [tag]), *assigned]
+    others = [one for one, place in known.items() if place == commit and one != tag and one.startswith(f"{model}@v")]
+    if others:
+        raise BadInput(
+            f"{others[0]} is at commit {commit[:12]} already, and GTO tells versions by their commits",
+            advice=f"Name the commit that {tag} was made of with --commit.",
+        )
 
 
-def _assignments(model: str, known: Mapping[str, str]) -> list[tuple[int, str]]:
-    """Return number and stage of each assignment of a model."""
-    pattern = re.compile(rf"{re.escape(model)}#([^#!]+)!?#([0-9]+)")
-    found = (pattern.fullmatch(tag) for tag in known)
-    return sorted((int(match[2]), match[1]) for match in found if match)
+def _assignments(model: str, known: Mapping[str, str]) -> list[tuple[str, str, str, int]]:
+    """Return stage, sign, commit and number of each assignment of a model, in the order of their numbers."""
+    pattern = re.compile(rf"{re.escape(model)}#([^#!]+)(!?)#([0-9]+)")
+    found = ((pattern.fullmatch(tag), commit) for tag, commit in known.items())
+    return sorted(((match[1], match[2], commit, int(match[3])) for match, commit in found if match), key=lambda a: a[3])
 
 
-def _last(model: str, stage: str, numbers: Sequence[tuple[int, str]]) -> str:
-    number = max((number for number, one in numbers if one == stage), default=0)
-    return f"{model}#{stage}#{number}"
+def _holders(model: str, stage: str, known: Mapping[str, str]) -> list[str]:
+    """Return the commits whose version is in a stage."""
+    signs = {commit: sign for name, sign, commit, _ in _assignments(model, known) if name == stage}
+    return [commit for commit, sign in signs.items() if not sign]

@@ -22,9 +22,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
+        reason = str(error.strerror or error).partition(" (while")[0]
         raise BadInput(
-            f"{host} port {port} cannot be listened on: {error.strerror or error}",
-            advice=f"Name another: --port {port + 1 if port < 65535 else 8000}.",
+            f"{host} port {port} cannot be listened on: {reason}",
+            advice=f"Name another: --port {port + 1 if port < 65535 else 8000}, or an address of this machine: --host.",
         ) from None
     except OverflowError:
         raise BadInput(f"port {port}: expected 0 to 65535") from None

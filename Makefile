@@ -43,7 +43,7 @@ up: .venv/.stamp  ## server, dashboard, work pool, deployments and one worker on
 	@$(BIN)/graft up
 
 lock: .venv/.stamp  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile --universal --generate-hashes --extra test --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile --universal --generate-hashes --extra test --extra onnx --python-version 3.11 --upgrade \
 	  --quiet --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 clean:  ## remove the environment and everything that runs produced (data and registry stay)

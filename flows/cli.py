@@ -229,6 +229,27 @@ def check(
     look(mend, as_json)
 
 
+@app.command(epilog="Examples: graft serve digits@champion and graft serve digits --port 0 --max-inputs 16")
+def serve(
+    model: Reference,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    max_megabytes: Annotated[float, typer.Option(help="Of a request's body.", min=0.001)] = 16.0,
+    max_inputs: Annotated[int, typer.Option(help="Of a request.", min=1)] = 64,
+    max_queue: Annotated[int, typer.Option(help="Inputs that may wait, of all requests.", min=1)] = 256,
+    seconds: Annotated[float, typer.Option(help="A request may take.", min=0.1)] = 30.0,
+    poll_seconds: Annotated[float, typer.Option(help="Between two looks for a new champion.", min=0.1)] = 5.0,
+) -> None:
+    """Answer over HTTP: POST /predict, GET /health.
+
+    When the alias moves the new version takes over. Ctrl-C or SIGTERM ends it.
+    """
+    from flows.commands.serve import serve
+
+    limits = {"body_bytes": int(max_megabytes * 1e6), "inputs": max_inputs, "queue": max_queue, "seconds": seconds}
+    serve(model, host, port, limits, poll_seconds)
+
+
 @new.command(
     "target", epilog="Example: graft new target flowers --data ~/flowers --source digits-0-5 --labels-per-class 20"
 )
@@ -334,6 +355,47 @@ def verify(
     from flows.commands.models import verify
 
     verify(model, as_json)
+
+
+@models.command(epilog="Examples: graft models push digits@3 --to ./digits and graft models push digits --to us/digits")
+def push(
+    model: Reference,
+    to: Annotated[str, typer.Option(help="Hub id; or a folder, which begins with ./, / or ~.")],
+    public: Annotated[bool, typer.Option("--public", help="A new repository is for everybody to see.")] = False,
+) -> None:
+    """Give a version to the Hugging Face hub, or to a folder of that form.
+
+    Rows of the data stay behind.
+    """
+    from flows.commands.models import push
+
+    push(model, to, public)
+
+
+@models.command(epilog="Example: graft models export digits@champion --onnx digits.onnx")
+def export(model: Reference, onnx: Annotated[Path, typer.Option(help="File to write.")]) -> None:
+    """Write a version's network to an ONNX file.
+
+    It is kept if it answers the golden samples as recorded.
+    """
+    from flows.commands.models import export
+
+    export(model, onnx)
+
+
+@models.command(epilog="Examples: graft models tag digits@3 and graft models tag digits@3 --stage prod --create")
+def tag(
+    model: Reference,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Stage to assign; repeatable. Its aliases if not given.")
+    ] = None,
+    commit: Annotated[str, typer.Option(help="Commit that the version was made of.")] = "HEAD",
+    create: Annotated[bool, typer.Option("--create", help="Create the tags, and do not only print them.")] = False,
+) -> None:
+    """Print the git tags of a version, as GTO reads them."""
+    from flows.commands.models import tag
+
+    tag(model, stage or [], commit, create)
 
 
 if __name__ == "__main__":

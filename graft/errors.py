@@ -70,6 +70,14 @@ class StoreUnfit(BadInput):
     """A store cannot create objects conditionally, so it cannot hold a registry."""
 
 
+class Refused(BadInput):
+    """A request to a server gets no answer; `status` is how HTTP says why (RFC 9110, section 15)."""
+
+    def __init__(self, status: int, headline: str, problems: Sequence[str] = (), advice: str = "") -> None:
+        super().__init__(headline, problems, advice)
+        self.status = status
+
+
 class Interrupted(GraftError):
     """The process was asked to stop; its state is saved and the same command goes on from there."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from flows.terminal import print_json, print_table
@@ -126,6 +127,50 @@ def verify_all(as_json: bool) -> None:
 def _aliases(state: State, number: int) -> str:
     named = [alias for alias, version in state.aliases.items() if version == number]
     return ", ".join([*named, *(["awaits approval"] if number in state.awaiting else [])])
+
+
+def push(reference: str, to: str, public: bool) -> None:
+    """Write a version into a folder, or upload it to the hub."""
+    from graft.exports import push
+
+    registry = open_registry()
+    version = registry.show(reference)
+    found = push(registry.package(version.name), version, to, public)
+    print(f"{version.name}: {found.files} files in {found.place}")
+    if found.auto_model:
+        print(f"transformers.{found.auto_model}.from_pretrained loads it")
+    else:
+        print("its network is Graft's own: transformers alone does not load it")
+
+
+def export(reference: str, onnx: Path) -> None:
+    """Write a version's network to an ONNX file."""
+    from graft.exports import export_onnx
+
+    registry = open_registry()
+    version = registry.show(reference)
+    found = export_onnx(registry.package(version.name), onnx, version.name)
+    print(f"{version.name}: {found.path} answers {found.samples} golden samples as recorded")
+    print(f"largest difference from the network: {found.difference:.1e}")
+    for name, sizes in found.inputs.items():
+        print(f"reads {name} ({', '.join(map(str, sizes))})")
+
+
+def tag(reference: str, stages: list[str], commit: str, create: bool) -> None:
+    """Print the git tags that say what a version is, as GTO reads them; create them."""
+    from flows.tagging import create_tag, find_commit, read_tags
+    from graft.exports import tags_of
+
+    registry = open_registry()
+    version = registry.show(reference)
+    place = find_commit(commit)
+    tags = tags_of(registry.state(version.model), version.number, place, read_tags(), stages)
+    for one, its in tags.items():
+        if create:
+            create_tag(one, its, f"{version.name}, package {version.digest}")
+        print(f"{one} {its[:12]}")
+    if not tags:
+        print(f"{version.name}: every tag is there")
 
 
 def _state(state: Any) -> dict[str, Any]:

@@ -14,8 +14,10 @@ COMMANDS += [["doctor"], ["deploy"], ["remote", "add"], ["remote", "check"]]
 COMMANDS += [
     ["rank"],
     ["promote"],
+    ["serve"],
     *(["models", name] for name in ("show", "promote", "rollback", "history", "verify")),
 ]
+COMMANDS += [["models", name] for name in ("push", "export", "tag")]
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

@@ -48,7 +48,7 @@ def main() -> int:
         stack.wait(timeout=120)
     show(runs, deaths)
     print("\ntraining everything once more without a break", flush=True)
-    unbroken = project.unbroken(folder.with_name(f"{folder.name}-unbroken"), turn)
+    unbroken = project.unbroken(folder.with_name(f"{folder.name}-unbroken"), folder, turn)
     return judge(folder, runs, deaths, summaries, unbroken)
 
 

@@ -67,9 +67,10 @@ def target(place: int, turn: int) -> dict[str, object]:
     }
 
 
-def unbroken(folder: Path, turn: int) -> dict[str, str]:
-    """Train every target of a turn in one go in a project of its own; return the sha256 of each one's weights."""
-    make(folder)
+def unbroken(folder: Path, origin: Path, turn: int) -> dict[str, str]:
+    """Train every target of a turn in one go in a clone of the project; return the sha256 of each one's weights."""
+    shutil.rmtree(folder, ignore_errors=True)
+    git(origin, "clone", "--quiet", str(origin), str(folder))
     write_catalogue(folder, turn)
     stages = [f"evaluate@{name}" for name in TARGETS]
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", *stages]

@@ -10,7 +10,12 @@ from flows.terminal import complain
 from graft.errors import BadInput, GraftError, Interrupted, Transient
 
 COMMANDS = [["run"], ["retrain"], ["layers"], ["predict"], ["up"], ["new", "target"], ["new", "source"], ["models"]]
-COMMANDS += [["rank"], *(["models", name] for name in ("show", "promote", "rollback", "history", "verify"))]
+COMMANDS += [
+    ["rank"],
+    ["watch"],
+    ["emit"],
+    *(["models", name] for name in ("show", "promote", "rollback", "history", "verify")),
+]
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

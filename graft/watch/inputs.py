@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from graft.catalog import Data
 from graft.errors import BadInput, DataError
 from graft.problems import Problem
 from graft.reading import read, row_hashes
 from graft.reading.reader import read_given
+from graft.registry.package import Package, find_problem
 from graft.watch.two_sample import FEWEST
 
 if TYPE_CHECKING:
@@ -53,28 +55,35 @@ class Rows:
     trained: pa.Table
     """Training rows of the champion."""
     held: pa.Table
-    """Rows of the same dataset that the champion was not trained on."""
+    """Rows of the same dataset that the champion was tested on, and not trained."""
     recent: pa.Table
     known: int
-    """Recent rows that the champion was trained on; they are left out of `recent`."""
+    """Recent rows that are among those; they are left out of `recent`."""
 
 
-def gather(name: str, target: Target, problem: Problem, data: str, train_hashes: Sequence[str]) -> Rows:
+def gather(name: str, target: Target, package: Package, data: str) -> Rows:
     """Return the rows to compare; raises DataError for what cannot be read, BadInput where there are too few."""
-    inputs, trained = inputs_of(problem), set(train_hashes)
+    problem = find_problem(package)
+    inputs, trained = inputs_of(problem), set(package.facts["train_hashes"])
+    tested = set(pq.read_table(package.folder / "predictions.parquet", columns=["hash"])["hash"].to_pylist()) - trained
     dataset = read(target.data, problem)
     columns = [*inputs.columns, "file", "row"]
     own = pa.concat_tables([table.select(columns) for table in dataset.splits.values()])
-    ours = np.array([key in trained for key in row_hashes(own, inputs)])
-    recent = read_inputs(data, target.watch.columns, inputs)
-    seen = np.array([key in trained for key in row_hashes(recent, inputs)])
-    rows = Rows(_draw(own, ours), _draw(own, ~ours), _draw(recent, ~seen), int(seen.sum()))
+    keys = row_hashes(own, inputs)
+    known, recent = trained | tested, read_inputs(data, target.watch.columns, inputs)
+    seen = [key in known for key in row_hashes(recent, inputs)]
+    rows = Rows(
+        trained=_draw(own, [key in trained for key in keys]),
+        held=_draw(own, [key in tested for key in keys]),
+        recent=_draw(recent, [not one for one in seen]),
+        known=sum(seen),
+    )
     few = [
         f"{what}: {table.num_rows} row(s), expected at least {FEWEST}"
         for what, table in (
-            (f"{data}, without {rows.known} training row(s) of the champion", rows.recent),
+            (f"{data}, without {rows.known} row(s) that the champion has met", rows.recent),
             (f"{target.data.path}, rows that {name}@champion was trained on", rows.trained),
-            (f"{target.data.path}, rows that it was not trained on", rows.held),
+            (f"{target.data.path}, rows that it was tested on", rows.held),
         )
         if table.num_rows < FEWEST
     ]
@@ -93,7 +102,7 @@ def read_inputs(path: str, columns: Mapping[str, str], inputs: Inputs) -> pa.Tab
     return pa.concat_tables(tables)
 
 
-def _draw(table: pa.Table, chosen: np.ndarray) -> pa.Table:
+def _draw(table: pa.Table, chosen: Sequence[bool]) -> pa.Table:
     places = np.flatnonzero(chosen)
     if len(places) > MOST_ROWS:
         places = np.sort(np.random.default_rng(0).choice(places, MOST_ROWS, replace=False))

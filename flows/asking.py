@@ -34,8 +34,8 @@ def agree(found: Estimate) -> Estimate:
     """Return the estimate where the target is trained, with whoever's reason; raises Skipped where it is not."""
     if found.choice == "ask":
         if deployment.id is None:
-            reason = f"{found.target}: a person is to be asked, and a run at a terminal has no dashboard; `graft run`"
-            raise Skipped(show_skip(found.target, f"{reason} trains it"))
+            reason = "a person is to be asked, and a run at a terminal has no dashboard"
+            raise Skipped(show_skip(found.target, f"{reason}; `graft run {found.target}` trains it"))
         found = ask(found, 3600 * load().target(found.target).retraining.ask_hours)
     if found.choice == "skip":
         raise Skipped(show_skip(found.target, wording.headline(found)))

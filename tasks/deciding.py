@@ -41,17 +41,17 @@ def find_unchanged(target: str) -> str | None:
     if not records:
         if stale(plan(target, load()).stages) or changed_shifts(target, load()):
             return None
-        return show_skip(target, wording.unchanged(target, version.when.isoformat()))
-    if compare_states(records[-1]["state"], _state(target)):
+        return show_skip(target, wording.unchanged(version.when.isoformat()))
+    if compare_states(records[-1]["state"], state_of(target)):
         return None
-    return show_skip(target, wording.unchanged(target, records[-1]["when"]))
+    return show_skip(target, wording.unchanged(records[-1]["when"]))
 
 
 @task(task_run_name=_name("estimate"), cache_policy=NO_CACHE, persist_result=False)
 def foresee(target: str, by_hand: bool) -> Estimate:
     """Estimate what a training should bring and cost, choose, and write both on the run."""
-    found = estimate(target, load(), open_registry(), _state(target), by_hand)
-    get_run_logger().info(wording.headline(found))
+    found = estimate(target, load(), open_registry(), state_of(target), by_hand)
+    get_run_logger().info("%s: %s", target, wording.headline(found))
     _show(target, wording.page(found))
     return found
 
@@ -59,16 +59,16 @@ def foresee(target: str, by_hand: bool) -> Estimate:
 @task(task_run_name=_name("settle"), cache_policy=NO_CACHE, persist_result=False)
 def settle(target: str, found: Estimate, decision: Mapping[str, Any]) -> None:
     """Record what came of a study beside what was expected, and show it."""
-    record = make_record(found, _state(target), read_metrics(target), decision)
+    record = make_record(found, read_metrics(target), decision)
     keep_record(target, open_registry().store, record)
-    if record["new"]:
+    if record["new"] and found.last:
         get_run_logger().info("%s: %s", target, wording.compared(found, record))
         _show(target, wording.page(found, record))
 
 
 def show_skip(target: str, reason: str) -> str:
     """Write on the run why a target is skipped, and return the reason."""
-    get_run_logger().info(reason)
+    get_run_logger().info("%s: %s", target, reason)
     _show(target, f"# {target}: skipped\n\n{reason}.\n")
     return reason
 
@@ -78,7 +78,8 @@ def skipped(target: str, reason: str) -> dict[str, Any]:
     return {"target": target, "choice": "skip", "reason": reason, "sentence": reason, "model": ""}
 
 
-def _state(target: str) -> State:
+def state_of(target: str) -> State:
+    """Return what a target is made of in this checkout."""
     return read_state(target, load(), *code_of(("check-source", "check-target", "pretrain", "adapt"), ("evaluate",)))
 
 

@@ -61,10 +61,12 @@ class Estimate:
     reason: str = ""
     before: float | None = field(default=None, repr=False)
     """The metric of the last version."""
+    state: State = field(default_factory=dict, repr=False)
+    """What the target was made of when this was said."""
 
     def content(self) -> dict[str, Any]:
-        """Return the estimate as plain data."""
-        return asdict(self)
+        """Return the estimate as plain data, without the state."""
+        return {key: value for key, value in asdict(self).items() if key != "state"}
 
 
 def estimate(name: str, catalog: Catalog, registry: Registry, state: State, by_hand: bool = False) -> Estimate:
@@ -76,7 +78,8 @@ def estimate(name: str, catalog: Catalog, registry: Registry, state: State, by_h
     """
     target, now = catalog.target(name), datetime.now(UTC).isoformat(timespec="seconds")
     margin = target.study.margin if target.retraining.min_gain is None else target.retraining.min_gain
-    found = Estimate(name, now, target.study.metric or PROBLEMS[target.problem].metric, min_gain=margin)
+    metric = target.study.metric or PROBLEMS[target.problem].metric
+    found = Estimate(name, now, metric, min_gain=margin, state=state)
     version = last_version(name, registry)
     if version is None:
         return _choose(found, target.retraining, by_hand)

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from graft.retraining.estimate import Estimate
-from graft.retraining.state import State
 
 
-def make_record(
-    estimate: Estimate, state: State, metrics: Mapping[str, Any], decision: Mapping[str, Any]
-) -> dict[str, Any]:
+def make_record(estimate: Estimate, metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of a study: its state, the estimate, and what it gained and cost.
 
     The gain is over the version before, whose test rows were the same unless the data changed; None where there was
@@ -33,7 +30,7 @@ def make_record(
         "when": estimate.when,
         "version": f"{decision['model']}@{decision['version']}",
         "new": new,
-        "state": dict(state),
+        "state": dict(estimate.state),
         "estimate": estimate.content(),
         "outcome": outcome,
     }

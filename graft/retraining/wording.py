@@ -22,7 +22,7 @@ CHOSEN = {
 
 def headline(found: Estimate) -> str:
     """Return estimate and choice in one line."""
-    return f"{found.target}: {CHOSEN[found.choice]}, for {found.reason}. {expected(found)}"
+    return f"{CHOSEN[found.choice]}, for {found.reason}. {expected(found)}"
 
 
 def expected(found: Estimate) -> str:
@@ -31,10 +31,9 @@ def expected(found: Estimate) -> str:
     return f"Expected: gain {_gain(found.gain, found.metric)}, {cost}."
 
 
-def unchanged(target: str, since: str | None) -> str:
+def unchanged(since: str) -> str:
     """Return why a target is skipped in which nothing is stale."""
-    when = f" since {since[:16].replace('T', ' ')}" if since else ""
-    return f"{target}: nothing changed{when}: same data digest, code, parameters"
+    return f"nothing changed since {since[:16].replace('T', ' ')}: same data digest, code, parameters"
 
 
 def page(found: Estimate, record: Mapping[str, Any] | None = None) -> str:

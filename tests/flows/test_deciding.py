@@ -4,7 +4,6 @@ import contextvars
 import json
 import threading
 import time
-from datetime import UTC, datetime
 
 import pytest
 from prefect import flow
@@ -17,23 +16,11 @@ from flows.retrain import retrain
 from flows.transfer import transfer
 from graft.catalog import load
 from graft.errors import GraftError
-from graft.registry import open_registry
-from graft.registry.events import Registered
 from graft.retraining.estimate import Estimate
-from graft.retraining.records import keep_record
-from tasks.deciding import _state
+from tasks.deciding import state_of
+from tests.flows.studies import DAY, register
 
 pytestmark = pytest.mark.usefixtures("server", "checkout")
-DAY = "2026-11-24T02:00:00+00:00"
-
-
-def register(target):
-    """Write down a study of a target as it is now, as if it had been made here or elsewhere."""
-    about = {"model": target, "version": 1, "reason": "evaluated", "who": "a worker", "when": datetime.now(UTC)}
-    event = Registered(**about, digest="0" * 64, package=f"models/{target}/0", metrics={"metric": "accuracy"})
-    registry = open_registry()
-    registry.append(target, lambda state: event)
-    keep_record(target, registry.store, {"version": f"{target}@1", "when": DAY, "state": _state(target), "outcome": {}})
 
 
 def artifacts(key):
@@ -45,7 +32,7 @@ def test_a_target_in_which_nothing_changed_is_skipped_before_any_stage_and_says_
     register("moods")
     (row,) = retrain(["moods"])
     assert row["choice"] == "skip"
-    assert row["sentence"] == "moods: nothing changed since 2026-11-24 02:00: same data digest, code, parameters"
+    assert row["sentence"] == "nothing changed since 2026-11-24 02:00: same data digest, code, parameters"
     assert not (checkout / "turns.txt").exists()
     assert any("nothing changed since" in text for text in artifacts("moods-estimate"))
     state = transfer("moods", decide=True, return_state=True)
@@ -69,7 +56,7 @@ def test_by_hand_nothing_is_skipped(checkout):
 
 
 def test_the_catalogues_state_is_that_of_every_part():
-    assert len(set(_state("moods"))) == 5
+    assert len(set(state_of("moods"))) == 5
     assert load().target("moods").retraining.choice == "auto"
 
 
@@ -111,12 +98,12 @@ def agreeing(choice: str) -> Estimate:
 
 
 def test_a_run_at_a_terminal_asks_nobody():
-    with pytest.raises(Skipped, match=r"a run at a terminal has no dashboard; `graft run` trains it"):
+    with pytest.raises(Skipped, match=r"a run at a terminal has no dashboard; `graft run moods` trains it"):
         agreeing("ask")
 
 
 def test_what_is_worth_it_goes_on_and_what_is_not_says_why():
     assert agreeing("train").choice == "train"
     assert agreeing("evaluate").choice == "evaluate"
-    with pytest.raises(Skipped, match=r"moods: it is skipped, for so\. Expected: gain not known, cost not known"):
+    with pytest.raises(Skipped, match=r"it is skipped, for so\. Expected: gain not known, cost not known"):
         agreeing("skip")

@@ -145,7 +145,7 @@ def test_always_means_always(team):
 def test_the_record_holds_the_estimate_beside_what_happened(team):
     found = look(team(rows=20))
     decision = {"model": "words", "version": 2, "new": True, "promoted": False}
-    record = make_record(found, STATE, {**STUDY, "transfer": 0.83, "seconds": 90.0}, decision)
+    record = make_record(found, {**STUDY, "transfer": 0.83, "seconds": 90.0}, decision)
     assert record["outcome"]["gain"] == pytest.approx(0.03)
     assert record["estimate"]["gain"]["value"] == 0.04
     said = wording.compared(found, json.loads(json.dumps(record)))
@@ -157,15 +157,15 @@ def test_the_record_holds_the_estimate_beside_what_happened(team):
 
 
 def test_a_metric_that_should_fall_gains_by_falling(team):
-    found = SimpleNamespace(target="t", when="w", before=0.3, content=dict)
+    found = SimpleNamespace(target="t", when="w", before=0.3, content=dict, state=STATE)
     decision = {"model": "t", "version": 2, "new": True, "promoted": True}
     metrics = {**STUDY, "metric": "word_error_rate", "transfer": 0.2, "higher_is_better": False}
-    assert make_record(found, STATE, metrics, decision)["outcome"]["gain"] == pytest.approx(0.1)
-    again = make_record(found, STATE, metrics, {**decision, "new": False})
+    assert make_record(found, metrics, decision)["outcome"]["gain"] == pytest.approx(0.1)
+    again = make_record(found, metrics, {**decision, "new": False})
     assert again["outcome"]["gain"] is None
 
 
 def test_a_headline_says_choice_reason_gain_and_cost(team):
     said = wording.headline(look(team(rows=20)))
-    assert said.startswith("words: it is trained, for the expected gain is at least retraining.min_gain.")
+    assert said.startswith("it is trained, for the expected gain is at least retraining.min_gain.")
     assert "Expected: gain +4.0 points" in said

@@ -57,7 +57,7 @@ def compare_categories(name: str, then: Sequence[Any], now: Sequence[Any]) -> Sh
     for part in (then, now):
         values, counts = np.unique([str(one) for one in part], return_counts=True)
         first = np.argsort(-counts, kind="stable")[:3]
-        shares = [f"{values[place]} {100 * counts[place] / len(part):.0f} %" for place in first]
+        shares = [f"{values[place]}: {100 * counts[place] / len(part):.0f} %" for place in first]
         said.append(", ".join([*shares, "..."] if len(values) > len(first) else shares))
     return _compare(name, *_count([str(one) for one in then], [str(one) for one in now]), *said)
 

@@ -49,8 +49,8 @@ def test_missing_numbers_are_a_bin_of_their_own():
 def test_a_category_that_is_new_counts():
     found = compare_categories("mode", ["L"] * 90 + ["RGB"] * 10, ["L"] * 50 + ["CMYK"] * 50)
     assert found.is_drift(0.2)
-    assert found.then == "L 90 %, RGB 10 %"
-    assert found.now == "CMYK 50 %, L 50 %"
+    assert found.then == "L: 90 %, RGB: 10 %"
+    assert found.now == "CMYK: 50 %, L: 50 %"
 
 
 def test_chance_fades_with_rows_and_grows_with_bins():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 from prefect import get_run_logger
+from prefect.client.orchestration import get_client
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
+from prefect.states import Running
 from pydantic import Field
 
 from graft.catalog import load
@@ -47,8 +50,10 @@ def ask(found: Estimate, seconds: float, poll_seconds: int = POLL_SECONDS) -> Es
     get_run_logger().info("%s: waiting for a person, at most %.0f s: Resume in the dashboard", found.target, seconds)
     form = Answer.with_initial_data(description=wording.page(found), train=True, reason="")
     try:
-        answer = pause_flow_run(wait_for_input=form, timeout=round(seconds), poll_interval=poll_seconds)
+        answer = pause_flow_run(wait_for_input=form, timeout=max(1, round(seconds)), poll_interval=poll_seconds)
     except FlowPauseTimeout:
+        with get_client(sync_client=True) as client:  # else the server fails a run whose pause has expired
+            client.set_flow_run_state(UUID(str(flow_run.id)), Running(), force=True)
         return replace(found, choice="skip", reason=f"nobody answered within {seconds / 3600:.3g} h")
     who = f"a person said so: {answer.reason or 'no reason was given'}"
     return replace(found, choice="train" if answer.train else "skip", reason=who)

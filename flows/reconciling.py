@@ -21,22 +21,32 @@ from prefect.states import Failed, Scheduled
 
 STARTS = 3  # of one run, the first included
 SILENCE = timedelta(seconds=150)  # of a run that is at work; it beats every 30 s
+STARTING = timedelta(seconds=90)  # between a worker's taking a run and the run's own first word
 HEARTBEAT = "prefect.flow-run.heartbeat"
 DEAD_OR_AT_WORK = (StateType.CRASHED, StateType.RUNNING, StateType.PENDING)
 
 
-def reconcile() -> list[str]:
+def reconcile(now: datetime | None = None) -> list[str]:
     """Look at every run of ours that is not at its end, mend what is dead, and return what was done in words.
 
     A server that does not answer is no error: the next look comes.
     """
     from httpx import HTTPError
 
+    now = now or datetime.now(UTC)
     try:
         with get_client(sync_client=True) as client:
-            return [line for run in unfinished(client) if (line := mend(client, run))]
+            return [line for run in unfinished(client) if (line := mend(client, run, now))]
     except HTTPError:
         return []
+
+
+def dead_runs(now: datetime | None = None) -> list[str]:
+    """Return the runs that are dead and nobody has mended yet, in words, and change nothing."""
+    now = now or datetime.now(UTC)
+    with get_client(sync_client=True) as client:
+        causes = [(run, cause_of_death(client, run, now)) for run in unfinished(client)]
+    return [f"{run.name}: {cause}" for run, cause in causes if cause is not None]
 
 
 def unfinished(client: SyncPrefectClient) -> Sequence[FlowRun]:
@@ -50,9 +60,9 @@ def unfinished(client: SyncPrefectClient) -> Sequence[FlowRun]:
     )
 
 
-def mend(client: SyncPrefectClient, run: FlowRun) -> str | None:
+def mend(client: SyncPrefectClient, run: FlowRun, now: datetime) -> str | None:
     """Start a dead run again or give it up, and say so; None for one that is alive."""
-    if (death := cause_of_death(client, run)) is None:
+    if (death := cause_of_death(client, run, now)) is None:
         return None
     if run.run_count >= STARTS:
         client.set_flow_run_state(run.id, Failed(message=f"given up after {run.run_count} starts: {death}"), force=True)
@@ -62,23 +72,22 @@ def mend(client: SyncPrefectClient, run: FlowRun) -> str | None:
     return f"{run.name}: started again, for {death}"
 
 
-def cause_of_death(client: SyncPrefectClient, run: FlowRun) -> str | None:
+def cause_of_death(client: SyncPrefectClient, run: FlowRun, now: datetime) -> str | None:
     """Return why a run is taken for dead, or None."""
     state = run.state
     assert state is not None
     if state.type == StateType.CRASHED:
         return state.message or "its process died"
-    silent = datetime.now(UTC) - state.timestamp
-    if silent < SILENCE:
+    silent = now - state.timestamp
+    if silent < (STARTING if state.type == StateType.PENDING else SILENCE):
         return None
     if state.type == StateType.PENDING:
         return f"its worker died before it began ({silent.seconds} s ago)"
-    return None if beats(client, run) else f"no heartbeat for {SILENCE.seconds} s"
+    return None if beats(client, run, now) else f"no heartbeat for {SILENCE.seconds} s"
 
 
-def beats(client: SyncPrefectClient, run: FlowRun) -> bool:
+def beats(client: SyncPrefectClient, run: FlowRun, now: datetime) -> bool:
     """Return whether the server has heard of a run since `SILENCE`."""
-    now = datetime.now(UTC)
     content = {
         "filter": {
             "occurred": {"since": (now - SILENCE).isoformat(), "until": now.isoformat()},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
@@ -15,9 +15,10 @@ from flows.asking import Skipped, agree
 from flows.checkout import occupied
 from graft.catalog import load
 from tasks.deciding import find_unchanged, foresee, settle, skipped
+from tasks.devices import device
 from tasks.pipeline import plan
 from tasks.reporting import report
-from tasks.stage import bring_data, publish, run_stage
+from tasks.stage import bring_data, claim, publish, run_stage
 from tasks.turns import Taken, turn, turn_of_target
 
 
@@ -39,7 +40,7 @@ def transfer(target: str, refresh: bool = False, decide: bool = False) -> dict[s
         decide: Skip the target where nothing changed or a training is not worth it, as its `retraining` says.
     """
     try:
-        with occupied(), turn(turn_of_target(target), wait=False):
+        with occupied(), turn(turn_of_target(target), wait=False), device(get_run_logger().info):
             return run(target, refresh, decide)
     except Taken:
         return Completed(name="Joined", message=f"another run of {target} is at work; this one leaves it to that")
@@ -54,10 +55,11 @@ def run(target: str, refresh: bool, decide: bool) -> dict[str, Any]:
     run_all(steps.builders)
     if decide and (reason := find_unchanged(target)):
         raise Skipped(reason)
+    number = claim(target)
     run_all(steps.checks)
     estimate = agree(foresee(target, by_hand=not decide))
     run_all(steps.training)
-    decision = publish(target)
+    decision = publish(target, number)
     settle(target, estimate, decision)
     return report(target, decision)
 

@@ -282,6 +282,8 @@ class Gates(Section):
     """Least sensitivity on test at the threshold (see `evaluation.positive`); none: not asked."""
     non_inferiority_margin: float = Field(0.01, ge=0)
     """The interval of the difference to the champion must lie above minus this, and its mean above zero."""
+    approval: bool = False
+    """Whether a person must promote what passes all of these; until then it awaits approval."""
 
 
 class Watch(Section):

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     """Folder of the model registry, or s3://BUCKET/PREFIX."""
     s3_encryption: Literal["", "AES256", "aws:kms"] = ""
     """How an S3 store is asked to encrypt what is written to it; empty for what the bucket does by itself."""
+    claim: int | None = Field(None, ge=1)
+    """Number that a run took by `python -m graft.steps claim` and publishes under; none: a publication takes over."""
     work: Path = Path(".graft")
     """Scratch folder: training checkpoints, progress and outcomes of running steps."""
     origin: str = ""
@@ -37,6 +39,8 @@ class Settings(BaseSettings):
     """What an hour of this machine costs, in your currency; a study records it, and its report says what it cost."""
     checkpoint_seconds: float = 30.0
     """How often a training run saves its state, at the least."""
+    checkpoints: str = ""
+    """Folder or s3://BUCKET/PREFIX where trainings keep their state too, so that another machine can go on."""
     log_seconds: float = 5.0
     """How often a running step prints a line when it is not on a terminal."""
 

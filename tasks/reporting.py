@@ -118,6 +118,7 @@ def verdict_page(metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> str
             f"## {decision_headline(decision)}",
             "",
             decision["reason"],
+            *_how_to_approve(decision),
             "",
             *_gate_table(decision["gates"]),
             "",
@@ -125,6 +126,13 @@ def verdict_page(metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> str
             "",
         ]
     )
+
+
+def _how_to_approve(decision: Mapping[str, Any]) -> list[str]:
+    if not decision["awaits_approval"]:
+        return []
+    version = f"{decision['model']}@{decision['version']}"
+    return ["", f"Approve it with the deployment *promote* or with `graft promote {version} --reason WHY`."]
 
 
 def _gate_table(gates: Sequence[Mapping[str, Any]]) -> list[str]:

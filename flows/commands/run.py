@@ -33,10 +33,12 @@ def standing(target: str) -> dict[str, Any] | None:
     from graft.catalog import load
     from tasks.pipeline import plan, run_step, stale
     from tasks.results import read_decision, read_metrics, summary
+    from tasks.sharing import unshared
     from tasks.shifts import changed_shifts
 
     catalog = load()
-    if stale(plan(target, catalog).stages) or changed_shifts(target, catalog):
+    stages = plan(target, catalog).stages
+    if stale(stages) or changed_shifts(target, catalog) or unshared(stages):
         return None
     run_step("publish", target, lambda line: None)
     return summary(read_metrics(target), read_decision(target))

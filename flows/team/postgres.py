@@ -8,7 +8,6 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +62,8 @@ class Postgres:
         return Service("PostgreSQL", [*command, *(f"--{option}" for option in options)], log, answers=self._answers)
 
     def _answers(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2):
-                return True
-        except OSError:
-            return False
+        command = [program("pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
 
     def _call(self, command: list[str], text: str = "") -> None:
         whole = [*as_user(), *command]
@@ -79,7 +75,7 @@ class Postgres:
 def program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs; raises BadInput saying how to get it."""
     if found := shutil.which(name):
-        return str(Path(found).resolve())
+        return found  # not resolved: Debian's wrappers go by the name that they are called
     places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: _number(path.parts[-3]))
     if not places:
         raise BadInput(f"no PostgreSQL on this machine: `{name}` is not there", advice=ADVICE)

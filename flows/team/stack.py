@@ -127,9 +127,10 @@ class Stack:
             "GRAFT_ORIGIN": str(self.origin),
             "GRAFT_CHECKOUTS": str(self.folder / "checkouts"),
             "GRAFT_REMOTE": f"s3://{BUCKET}/dvc",
+            "GRAFT_CHECKPOINTS": f"s3://{BUCKET}/checkpoints",
             "GRAFT_REGISTRY": str(self.origin / "registry"),
         }
-        for kept in ("GRAFT_REGISTRY", "GRAFT_REMOTE"):
+        for kept in ("GRAFT_REGISTRY", "GRAFT_REMOTE", "GRAFT_CHECKPOINTS"):
             if kept in os.environ:
                 environment[kept] = os.environ[kept]
         command = [*PREFECT, "worker", "start", "--pool", pool, "--type", "process", "--limit", limit, "--name", name]

@@ -27,6 +27,7 @@ app.add_typer(remote, name="remote")
 
 PoolType = Literal["process", "docker", "kubernetes"]
 Database = Literal["postgres", "sqlite"]
+Event = Literal["data.arrived", "drift.found"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Reference = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@champion or NAME@challenger.")]
 
@@ -129,6 +130,37 @@ def predict(
     given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
     drawing = {name: value for name, value in given.items() if value is not None}
     predict(model, inputs, question, out, draw, as_json, drawing, beside, gallery)
+
+
+@app.command(epilog="Examples: graft watch digits --data incoming and graft watch digits --data incoming --json")
+def watch(
+    target: Annotated[str, typer.Argument(help="A target of params.yaml that has a champion.")],
+    data: Annotated[
+        str, typer.Option(help="Recent inputs without labels.", show_default="what the catalogue names")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say whether recent inputs have drifted.
+
+    They are held against those that the champion was made with.
+    """
+    from flows.commands.watch import watch
+
+    watch(target, data, as_json)
+
+
+@app.command(epilog="Examples: graft emit data.arrived and graft emit data.arrived --target digits")
+def emit(
+    event: Annotated[Event, typer.Argument(help="What happened.")],
+    target: Annotated[str, typer.Option(help="The target that it is about.", show_default="all")] = "",
+) -> None:
+    """Tell the server what happened, so that it retrains.
+
+    The server is that of PREFECT_API_URL or of a running graft up.
+    """
+    from flows.commands.emit import emit
+
+    emit(event, target)
 
 
 Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]

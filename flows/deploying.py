@@ -20,10 +20,13 @@ from flows.pools import GPU, LIGHT, Kind, template
 from graft.catalog import load
 from graft.errors import GraftError
 from tasks.children import environment
+from tasks.events import DATA_ARRIVED, DRIFT_FOUND
 from tasks.turns import make_limit, turn_of_stage, turn_of_target
 
 HEARTBEAT = timedelta(seconds=90)  # three beats
-DATA_ARRIVED = "graft/data.arrived"
+# The target that an event names in its payload becomes the retraining's parameter; an event without one is about all.
+NAMED = "{{ [event.payload.target] | tojson if event.payload.target else '[]' }}"
+TARGETS = {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": NAMED}}
 
 
 def deploy_all(say: Callable[[str], None], kind: Kind = "process", image: str = "") -> None:
@@ -94,16 +97,23 @@ def automations(client: SyncPrefectClient) -> list[AutomationCore]:
             ),
             actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"no heartbeat for {HEARTBEAT.seconds} s")],
         ),
-        AutomationCore(
-            name="graft: new data starts a retraining",
-            description=f"An event {DATA_ARRIVED}, by `graft emit` or by HTTP.",
-            trigger=EventTrigger(posture=Posture.Reactive, expect={DATA_ARRIVED}, threshold=1),
-            actions=[RunDeployment(source="selected", deployment_id=retrain, parameters={})],
+        *(
+            AutomationCore(
+                name=f"graft: {what} starts a retraining",
+                description=f"An event {event}, {whence}. An event may be lost; the nightly schedule catches up.",
+                trigger=EventTrigger(posture=Posture.Reactive, expect={event}, threshold=1),
+                actions=[RunDeployment(source="selected", deployment_id=retrain, parameters={"targets": TARGETS})],
+            )
+            for what, event, whence in (
+                ("new data", DATA_ARRIVED, "by `graft emit` or by HTTP"),
+                ("drift", DRIFT_FOUND, "by the flow `watch`"),
+            )
         ),
     ]
 
 
-ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Joined", "Paused", "Suspended", "AwaitingRetry", "Cancelling")
+ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Joined", "Skipped")
+ENDS += ("Paused", "Suspended", "AwaitingRetry", "Cancelling")
 
 
 def make_automation(client: SyncPrefectClient, automation: AutomationCore) -> str:

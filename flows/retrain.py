@@ -46,7 +46,7 @@ def retrain(targets: list[str] = []) -> list[dict[str, Any]]:  # noqa: B006 -- t
 
 def attempt(name: str) -> dict[str, Any]:
     """Run one target's transfer and return its summary, or its name with the error that ended it."""
-    result = transfer(name, refresh=True, return_state=True).result(raise_on_failure=False)
+    result = transfer(name, refresh=True, decide=True, return_state=True).result(raise_on_failure=False)
     return {"target": name, "error": str(result)} if isinstance(result, BaseException) else dict(result)
 
 

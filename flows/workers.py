@@ -37,7 +37,7 @@ def attempt_on_workers(names: Sequence[str]) -> list[dict[str, Any]]:
     """
     runs = {
         name: start(
-            "transfer/transfer", {"target": name, "refresh": True}, f"{name}: transfer", f"{flow_run.id}/{name}"
+            TRANSFER, {"target": name, "refresh": True, "decide": True}, f"{name}: transfer", f"{flow_run.id}/{name}"
         )
         for name in names
     }
@@ -87,7 +87,7 @@ def row_of(target: str, run: FlowRun) -> dict[str, Any]:
     assert run.state is not None
     if run.state.type != StateType.COMPLETED:
         return {"target": target, "error": f"{run.state.name}: {run.state.message or 'no reason was given'}"}
-    if run.state.name == "Joined":
+    if run.state.name in ("Joined", "Skipped"):
         return {"target": target, "reason": run.state.message, "sentence": run.state.message, "model": ""}
     rows = table_of(run.id, artifact_key(target, "summary"))
     return rows[0] if rows else {"target": target, "error": f"run {run.name} left no summary"}

@@ -47,8 +47,17 @@ class Plan:
     @property
     def stages(self) -> tuple[str, ...]:
         """Every stage in the order in which they run: both checks before any training."""
-        checks = (f"check-source@{self.source}", f"check-target@{self.target}")
-        return (*self.builders, *checks, f"pretrain@{self.source}", f"adapt@{self.target}", f"evaluate@{self.target}")
+        return (*self.builders, *self.checks, *self.training)
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The stages that look at the data before any training."""
+        return (f"check-source@{self.source}", f"check-target@{self.target}")
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """The stages that train and measure."""
+        return (f"pretrain@{self.source}", f"adapt@{self.target}", f"evaluate@{self.target}")
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,20 @@ def produced(path: str) -> list[str]:
         for name, stage in stages.items()
         if any(Path(out) in (wanted, *wanted.parents) for out in stage.get("outs", []) if isinstance(out, str))
     ]
+
+
+def code_of(*steps: Sequence[str]) -> list[list[Path]]:
+    """Return the files and folders that the stages of some steps watch for every entry alike: their code.
+
+    Each group is without what those before it have.
+    """
+    stages = YAML(typ="safe").load(Path("dvc.yaml").read_text()).get("stages", {})
+    seen, groups = set[str](), []
+    for group in steps:
+        watched = {dep for step in group for dep in stages[step]["do"].get("deps", []) if "$" not in dep} - seen
+        groups.append([Path(dep) for dep in sorted(watched)])
+        seen |= watched
+    return groups
 
 
 def stale(stages: Sequence[str]) -> dict[str, object]:

@@ -13,6 +13,8 @@ COMMANDS = [["run"], ["retrain"], ["layers"], ["predict"], ["up"], ["new", "targ
 COMMANDS += [["doctor"], ["deploy"], ["remote", "add"], ["remote", "check"]]
 COMMANDS += [
     ["rank"],
+    ["watch"],
+    ["emit"],
     ["promote"],
     ["serve"],
     *(["models", name] for name in ("show", "promote", "rollback", "history", "verify")),

@@ -1,6 +1,7 @@
 """What docs/operations.md says about a backup, word for word."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,10 +27,10 @@ def registry(tmp_path, make_package, candidate, monkeypatch):
 
 def copy():
     """Yield after each of the page's commands has run."""
-    commands = re.findall(r"^rclone (copy \S+ \S+)$", PAGE.read_text(), re.MULTILINE)
+    commands = re.findall(r"^rclone (copy .+)$", PAGE.read_text(), re.MULTILINE)
     assert len(commands) == 2
     for command in commands:
-        subprocess.run([RCLONE, *command.split(), "--config", "/notfound"], check=True, capture_output=True)
+        subprocess.run([RCLONE, *shlex.split(command), "--config", "/notfound"], check=True, capture_output=True)
         yield
 
 

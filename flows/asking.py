@@ -18,6 +18,7 @@ from graft.catalog import load
 from graft.retraining import wording
 from graft.retraining.estimate import Estimate
 from tasks.deciding import show_skip
+from tasks.patience import patiently
 
 POLL_SECONDS = 5
 
@@ -52,8 +53,13 @@ def ask(found: Estimate, seconds: float, poll_seconds: int = POLL_SECONDS) -> Es
     try:
         answer = pause_flow_run(wait_for_input=form, timeout=max(1, round(seconds)), poll_interval=poll_seconds)
     except FlowPauseTimeout:
-        with get_client(sync_client=True) as client:  # else the server fails a run whose pause has expired
-            client.set_flow_run_state(UUID(str(flow_run.id)), Running(), force=True)
+        patiently(set_running, UUID(str(flow_run.id)))  # else the server fails a run whose pause has expired
         return replace(found, choice="skip", reason=f"nobody answered within {seconds / 3600:.3g} h")
     who = f"a person said so: {answer.reason or 'no reason was given'}"
     return replace(found, choice="train" if answer.train else "skip", reason=who)
+
+
+def set_running(run: UUID) -> None:
+    """Say that a run is running, whatever the server thinks."""
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run, Running(), force=True)

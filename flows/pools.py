@@ -17,8 +17,13 @@ GPU, LIGHT = "gpu", "light"
 PACKAGES = {"docker": "prefect-docker", "kubernetes": "prefect-kubernetes"}
 Template = dict[str, Any]
 WRITABLE = ("/tmp", "/work")
-# Prefect's own default is three minutes, and a run that died would be Running for so long
-ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+# Prefect's own default of heartbeats is three minutes, and a run that died would be Running for so long
+ENVIRONMENT = {
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # a database that starts again makes the server answer 500 for some seconds
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+    "PREFECT_CLIENT_MAX_RETRIES": "7",
+}
 
 
 def template(kind: Kind, pool: str, image: str, metadata: dict[str, Any]) -> Template:

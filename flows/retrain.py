@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import deployment, flow_run
 
@@ -15,6 +14,7 @@ from flows.transfer import transfer
 from flows.workers import attempt_on_workers
 from graft.catalog import load
 from graft.errors import GraftError
+from tasks.patience import show_table
 
 
 class SomeFailed(GraftError):
@@ -63,7 +63,7 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Show what became of every target; raises SomeFailed when one failed."""
     keys = ("target", "verdict", "gain", "version", "sentence", "model", "reason", "error")
     table = [{key: str(row.get(key, "")) for key in keys} for row in rows]
-    create_table_artifact(table, key="retrain-summary", description="What became of every target")
+    show_table(table, key="retrain-summary", description="What became of every target")
     if any("error" in row for row in rows):
         raise SomeFailed(rows)
     return rows

@@ -18,11 +18,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
     FlowRunFilterParentFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import Artifact, FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 
 from graft.errors import GraftError
+from tasks.patience import patiently
 from tasks.reporting import artifact_key
 
 TRANSFER = "transfer/transfer"
@@ -47,8 +48,13 @@ def attempt_on_workers(names: Sequence[str]) -> list[dict[str, Any]]:
 
 def start(deployment: str, parameters: Mapping[str, Any], name: str, key: str | None = None) -> UUID:
     """Ask for a run of a deployment and return its id; the same key never makes a second run."""
-    run = run_deployment(
-        deployment, parameters=dict(parameters), flow_run_name=f"{name}, {date.today()}", timeout=0, idempotency_key=key
+    run = patiently(
+        run_deployment,
+        deployment,
+        parameters=dict(parameters),
+        flow_run_name=f"{name}, {date.today()}",
+        timeout=0,
+        idempotency_key=key,
     )
     return UUID(str(run.id))
 
@@ -60,10 +66,8 @@ def wait_for(identities: Iterable[UUID], see: Callable[[FlowRun], None] = lambda
     """
     wanted, shown = list(identities), dict[UUID, Any]()
     while True:
-        with get_client(sync_client=True) as client:
-            found = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=wanted)))
-            below = FlowRunFilterParentFlowRunId(any_=wanted)
-            children = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=below))
+        found = patiently(read_runs, FlowRunFilter(id=FlowRunFilterId(any_=wanted)))
+        children = patiently(read_runs, FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=wanted)))
         for run in [*found, *children]:
             if shown.get(run.id) != (state := (run.state_name, run.run_count)):
                 shown[run.id] = state
@@ -71,6 +75,12 @@ def wait_for(identities: Iterable[UUID], see: Callable[[FlowRun], None] = lambda
         if len(found) == len(wanted) and all(map(has_ended, found)):
             return {run.id: run for run in found}
         time.sleep(POLL_SECONDS)
+
+
+def read_runs(only: FlowRunFilter) -> list[FlowRun]:
+    """Return the runs that a filter lets through."""
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(flow_run_filter=only)
 
 
 def has_ended(run: FlowRun) -> bool:
@@ -96,9 +106,14 @@ def row_of(target: str, run: FlowRun) -> dict[str, Any]:
 def table_of(run: UUID, key: str) -> list[dict[str, Any]]:
     """Return the rows of the table that a run showed under a key; none where it showed no such table."""
     only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]), key=ArtifactFilterKey(any_=[key]))
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=only)
+    found = patiently(read_artifacts, only)
     return [dict(row) for row in json.loads(str(found[0].data))] if found else []
+
+
+def read_artifacts(only: ArtifactFilter) -> list[Artifact]:
+    """Return the artifacts that a filter lets through."""
+    with get_client(sync_client=True) as client:
+        return client.read_artifacts(artifact_filter=only)
 
 
 def find_deployment(name: str) -> bool:

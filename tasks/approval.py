@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from graft.registry import open_registry
+from tasks.patience import show_page
 from tasks.reporting import artifact_key
 
 
@@ -23,5 +23,5 @@ def promote_version(reference: str, reason: str, approver: str, force: bool) -> 
     event = open_registry().promote(reference, reason, force, approver)
     said = f"{event.model}@{event.version} is champion: {event.reason} ({event.who})"
     get_run_logger().info(said)
-    create_markdown_artifact(said, key=artifact_key(event.model, "promotion"), description=f"Promotion of {reference}")
+    show_page(said, key=artifact_key(event.model, "promotion"), description=f"Promotion of {reference}")
     return event.model_dump(mode="json")

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
@@ -18,6 +17,7 @@ from graft.retraining.estimate import Estimate, estimate, last_version
 from graft.retraining.outcome import make_record
 from graft.retraining.records import keep_record, read_records
 from graft.retraining.state import State, compare_states, read_state
+from tasks.patience import show_page
 from tasks.pipeline import code_of, plan, stale
 from tasks.reporting import artifact_key
 from tasks.results import read_metrics
@@ -84,6 +84,4 @@ def state_of(target: str) -> State:
 
 
 def _show(target: str, text: str) -> None:
-    create_markdown_artifact(
-        text, key=artifact_key(target, "estimate"), description=f"Whether {target} is worth a retraining"
-    )
+    show_page(text, key=artifact_key(target, "estimate"), description=f"Whether {target} is worth a retraining")

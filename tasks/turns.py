@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import deployment, flow_run
+
+from tasks.patience import is_away, patiently
 
 LEASE_SECONDS = 60.0  # the shortest that Prefect allows
 
@@ -30,25 +32,41 @@ def turn(name: str, wait: bool = True) -> Iterator[None]:
     if deployment.id is None:
         yield
         return
-    make_limit(name)
+    patiently(make_limit, name)
     # A run that is started again may find the turn held by what it was before, and waits until that ends or expires.
-    wait = wait or (flow_run.run_count or 1) > 1
+    held = patiently(take, name, wait or (flow_run.run_count or 1) > 1)
     try:
-        with (
-            quiet(),
-            concurrency(
-                name,
-                lease_duration=LEASE_SECONDS,
-                max_retries=None if wait else 0,
-                strict=True,
-                raise_on_lease_renewal_failure=False,  # a server that is gone for a minute stops no training
-            ),
-        ):
-            yield
+        yield
+    finally:
+        let_go(held)
+
+
+def take(name: str, wait: bool) -> AbstractContextManager[None]:
+    """Take a turn and return what holds it; with `wait=False` raises Taken where another run has it."""
+    held = concurrency(
+        name,
+        lease_duration=LEASE_SECONDS,
+        max_retries=None if wait else 0,
+        strict=True,
+        raise_on_lease_renewal_failure=False,  # a server that is gone for a minute stops no training
+    )
+    try:
+        with quiet():
+            held.__enter__()
     except Exception as error:
-        if not wait and is_locked(error):
+        if is_locked(error):
             raise Taken(name) from error
         raise
+    return held
+
+
+def let_go(held: AbstractContextManager[None]) -> None:
+    """Give a turn back; where the server is away just now, its lease ends by itself."""
+    try:
+        held.__exit__(None, None, None)
+    except Exception as error:
+        if not is_away(error):
+            raise
 
 
 @contextmanager

@@ -6,12 +6,12 @@ from datetime import date
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from graft.catalog import load
 from tasks.events import DRIFT_FOUND, tell
+from tasks.patience import show_page, show_table
 from tasks.reporting import artifact_key
 
 
@@ -30,10 +30,10 @@ def look(target: str, data: str) -> dict[str, Any]:
     found = watch(target, load(), registry, data or None)
     page = keep(found, registry.store)
     get_run_logger().info("%s %s", found.sentence, page)
-    create_table_artifact(
+    show_table(
         found.table(), key=artifact_key(target, "watch"), description=f"Recent inputs of {target} against its champion"
     )
-    create_markdown_artifact(
+    show_page(
         f"# {target}: {'drift' if found.drift else 'no drift'}\n\n{found.sentence}\n\nThe page: "
         f"[{page}]({page.resolve().as_uri()}), and in the registry's store under `watches/{target}`.\n",
         key=artifact_key(target, "drift"),

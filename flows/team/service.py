@@ -13,7 +13,7 @@ from tasks.children import end_guarded, start_guarded
 
 START_SECONDS = 180.0
 LONGEST_PAUSE = 30.0  # seconds between two starts of a service that keeps dying
-STEADY_SECONDS = 60.0  # a service that has run this long begins to count its deaths anew
+STEADY_SECONDS = 10.0  # a service that has run this long begins to count its deaths anew
 
 
 @dataclass

@@ -25,7 +25,7 @@ def test_an_image_without_its_digest_is_refused(kind, metadata):
 @pytest.mark.parametrize("kind", ["process", "docker", "kubernetes"])
 def test_every_kind_beats_often_and_renders_what_it_names(kind, metadata):
     found = template(kind, GPU, IMAGE, metadata)
-    assert found["variables"]["properties"]["env"]["default"] == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+    assert found["variables"]["properties"]["env"]["default"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
     named = {word.split("}}")[0].strip() for word in json.dumps(found["job_configuration"]).split("{{")[1:]}
     assert named <= found["variables"]["properties"].keys()
 

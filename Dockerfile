@@ -30,7 +30,7 @@ RUN apt-get update \
 COPY --from=environment --chown=root:root /opt/venv /opt/venv
 COPY --from=environment --chown=root:root /opt/graft /opt/graft
 COPY --chown=graft:graft . /work
-USER graft
+USER 1000
 WORKDIR /work
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -11,16 +11,17 @@ from pathlib import Path
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from ruamel.yaml import YAML
 
 from flows.pools import GPU, LIGHT, Kind, template
 from graft.catalog import load
-from graft.errors import GraftError
+from graft.errors import BadInput, GraftError
+from graft.settings import settings
 from tasks.children import environment
-from tasks.events import DATA_ARRIVED, DRIFT_FOUND
+from tasks.events import DATA_ARRIVED, DRIFT_FOUND, MODEL_DECIDED
 from tasks.turns import make_limit, turn_of_stage, turn_of_target
 
 HEARTBEAT = timedelta(seconds=90)  # three beats
@@ -44,7 +45,10 @@ def deploy_all(say: Callable[[str], None], kind: Kind = "process", image: str = 
         make_limit(name)
     say(f"turns        {len(turns)}, one run at a time for each target and each source")
     with get_client(sync_client=True) as client:
-        made = [make_automation(client, automation) for automation in automations(client)]
+        told = notifications(client, settings().notify) if settings().notify else []
+        made = [make_automation(client, automation) for automation in [*automations(client), *told]]
+        for name in () if told else (DECISIONS_TOLD, FAILURES_TOLD):
+            drop_automation(client, name)
     say(f"automations  {', '.join(made)}")
 
 
@@ -86,9 +90,7 @@ def automations(client: SyncPrefectClient) -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 match=ResourceSpecification.model_validate({"prefect.resource.id": "prefect.flow-run.*"}),
-                match_related=ResourceSpecification.model_validate(
-                    {"prefect.resource.id": "prefect.tag.graft", "prefect.resource.role": "tag"}
-                ),
+                match_related=OURS,
                 after={"prefect.flow-run.heartbeat"},
                 expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{state}" for state in ENDS)},
                 for_each={"prefect.resource.id"},
@@ -112,8 +114,54 @@ def automations(client: SyncPrefectClient) -> list[AutomationCore]:
     ]
 
 
+OURS = ResourceSpecification.model_validate(
+    {"prefect.resource.id": "prefect.tag.graft", "prefect.resource.role": "tag"}
+)
+DECISIONS_TOLD, FAILURES_TOLD = "graft: decisions and drift are told", "graft: failures are told"
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "Joined", "Skipped")
 ENDS += ("Paused", "Suspended", "AwaitingRetry", "Cancelling")
+
+
+def notifications(client: SyncPrefectClient, name: str) -> list[AutomationCore]:
+    """Return what tells people, by a block of Prefect named as TYPE/NAME; raises BadInput where it is not there."""
+    from prefect.exceptions import ObjectNotFound
+
+    kind, _, called = name.partition("/")
+    try:
+        block = client.read_block_document_by_name(called, kind).id
+    except ObjectNotFound:
+        raise BadInput(
+            f"GRAFT_NOTIFY={name}: the server knows no such block",
+            advice="Make one in the dashboard (Blocks: Slack, mail, webhook) and name it as TYPE/NAME, such as "
+            "slack-webhook/team; `prefect block ls` lists them.",
+        ) from None
+    return [
+        AutomationCore(
+            name=DECISIONS_TOLD,
+            trigger=EventTrigger(posture=Posture.Reactive, expect={MODEL_DECIDED, DRIFT_FOUND}, threshold=1),
+            actions=[SendNotification(block_document_id=block, subject="Graft", body="{{ event.payload.sentence }}")],
+        ),
+        AutomationCore(
+            name=FAILURES_TOLD,
+            trigger=EventTrigger(
+                posture=Posture.Reactive,
+                match_related=OURS,
+                expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+                threshold=1,
+            ),
+            actions=[
+                SendNotification(
+                    block_document_id=block, subject="Graft", body="{{ flow_run.name }}: {{ flow_run.state.message }}"
+                )
+            ],
+        ),
+    ]
+
+
+def drop_automation(client: SyncPrefectClient, name: str) -> None:
+    """Remove the automations of a name."""
+    for there in client.read_automations_by_name(name):
+        client.delete_automation(there.id)
 
 
 def make_automation(client: SyncPrefectClient, automation: AutomationCore) -> str:

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     """Folder in which each run of a worker has a checkout of its own; without it they share the origin."""
     remote: str = ""
     """DVC remote of those checkouts, such as s3://BUCKET/PREFIX; empty for the one that the repository names."""
+    notify: str = ""
+    """Block of Prefect, as TYPE/NAME, that is told of decisions, drift and failures; empty for nobody."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where models run; `auto` takes a GPU when there is one."""
     threads: int = 0

@@ -1,4 +1,4 @@
-"""Events that retrain a target: new data, drift. Automations of `graft deploy` hear them."""
+"""Events about a target: new data and drift, which retrain it, and what its gates decided. Automations hear them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 
 DATA_ARRIVED, DRIFT_FOUND = "graft/data.arrived", "graft/drift.found"
+MODEL_DECIDED = "graft/model.decided"
 DELIVERY_SECONDS = 10.0
 
 

@@ -16,9 +16,10 @@ from prefect.tasks import Task, exponential_backoff
 from graft.errors import Killed, Transient
 from graft.registry import open_registry
 from tasks import pipeline
+from tasks.events import MODEL_DECIDED, tell
 from tasks.pipeline import StageResult
 from tasks.reporting import Meter
-from tasks.results import read_decision
+from tasks.results import decision_headline, read_decision
 from tasks.turns import turn, turn_of_stage
 
 RETRIES = 3
@@ -108,4 +109,7 @@ def bring_data(target: str, files: Sequence[str], refresh: bool) -> None:
 def publish(target: str, claim: int) -> dict[str, Any]:
     """Register the target's package under the run's claim, ask its gates, and return the decision."""
     pipeline.run_step("publish", target, get_run_logger().info, {"GRAFT_CLAIM": str(claim)})
-    return read_decision(target)
+    decision = read_decision(target)
+    if decision["decided"]:
+        tell(MODEL_DECIDED, target, sentence=f"{decision_headline(decision)}: {decision['reason']}")
+    return decision

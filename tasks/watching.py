@@ -40,5 +40,5 @@ def look(target: str, data: str) -> dict[str, Any]:
         description=f"Whether the inputs of {target} have drifted",
     )
     if found.drift:
-        tell(DRIFT_FOUND, target, reasons=list(found.reasons), auc=found.features.value)
+        tell(DRIFT_FOUND, target, sentence=found.sentence, reasons=list(found.reasons), auc=found.features.value)
     return {**found.content(), "page": str(page)}

@@ -7,13 +7,18 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from uuid import uuid4
 
 import httpx
 import pytest
 import sqlalchemy
 
 from flows.serving import free_port, serving
+from graft.errors import BadInput
+from graft.settings import settings
 from tasks.children import end_guarded, start_guarded
 from tests.flows.studies import register
 
@@ -155,3 +160,70 @@ def test_deploying_again_changes_nothing(team):
     assert known() == before
     assert {"retrain", "transfer", "watch"} <= set(before[0])
     assert {"graft: new data starts a retraining", "graft: drift starts a retraining"} <= set(before[1])
+
+
+def test_people_are_told_of_decisions_by_a_block_and_no_more_when_that_is_taken_back(team, monkeypatch):
+    """A webhook on loopback stands for Slack, mail and the like, which are blocks of the same kind."""
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    heard = Heard()
+    heard.start()
+    block = CustomWebhookNotificationBlock(
+        name="team", url=f"http://127.0.0.1:{heard.port}/", method="POST", json_data={"text": "{{body}}"}
+    )
+    block.save("team", overwrite=True)
+    deploy_with(monkeypatch, "custom-webhook/team")
+    event = {
+        "event": "graft/model.decided",
+        "occurred": datetime.now(UTC).isoformat(),
+        "id": str(uuid4()),
+        "resource": {"prefect.resource.id": "graft.target.moods"},
+        "payload": {"sentence": "moods@3 is champion"},
+    }
+    httpx.post(f"{team}/events", json=[event]).raise_for_status()
+    wait_until(lambda: any("moods@3 is champion" in said for said in heard.said))
+    deploy_with(monkeypatch, "")
+    names = {one["name"] for one in ask(team, "automations/filter")}
+    assert not {name for name in names if name.endswith("are told")}
+    heard.stop()
+
+
+def test_a_block_that_is_not_there_is_named(team, monkeypatch):
+    with pytest.raises(BadInput, match=r"(?s)slack-webhook/nobody.*no such block.*prefect block ls"):
+        deploy_with(monkeypatch, "slack-webhook/nobody")
+    deploy_with(monkeypatch, "")
+
+
+def deploy_with(monkeypatch, block):
+    from flows.deploying import deploy_all
+
+    monkeypatch.setenv("GRAFT_NOTIFY", block)
+    settings.cache_clear()
+    deploy_all(lambda line: None)
+
+
+class Heard(Thread):
+    """A webhook's other end."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.said = said = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                said.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+
+    def run(self):
+        self.server.serve_forever()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()

@@ -28,7 +28,7 @@ def make(folder: Path) -> Path:
 
 
 def write_catalogue(folder: Path, turn: int) -> None:
-    """Write params.yaml and commit it; with each turn every second target has a study of another length."""
+    """Write params.yaml and commit it; with each turn two targets have a study of another length."""
     (folder / "params.yaml").write_text(json.dumps(catalogue(turn), indent=1) + "\n")
     git(folder, "add", "--all")
     who = ["-c", "user.name=chaos", "-c", "user.email=chaos@localhost"]
@@ -55,7 +55,7 @@ def source(name: str) -> dict[str, object]:
 
 
 def target(place: int, turn: int) -> dict[str, object]:
-    changes = (turn + place % 2) // 2  # of this target until now
+    changes = (turn + 2 - place % 3) // 3  # of this target until now
     study = {"strategies": ["linear-probe", "full"], "seeds": 2, "learning_rates": [0.001], "label_counts": []}
     return {
         "source": SOURCES[place % 2],

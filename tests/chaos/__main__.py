@@ -27,6 +27,7 @@ from tests.chaos import findings, project, victims
 
 PAUSE = (8.0, 32.0)  # seconds between two kills
 START_SECONDS = 240.0
+STILL_OPEN = 2  # runs of the turns before, when the next begins; a target that has one is joined
 SETTLE_SECONDS = 420.0  # until a run whose every process was killed has been found, started again, and is through
 
 
@@ -85,7 +86,7 @@ def torment(stack: psutil.Process, asked: argparse.Namespace) -> tuple[list[Any]
         found = read_runs(ids)
         open_runs = len(ids) if found is None else sum(run.state.type not in findings.ENDED for run in found)
         wanted = len(ids) < asked.runs and now < last
-        if wanted and open_runs == 0:
+        if wanted and open_runs <= STILL_OPEN:
             turn += bool(ids)
             project.write_catalogue(Path(), turn)
             ids += start_round(turn)

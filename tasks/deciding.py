@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from graft.catalog import load
@@ -17,6 +16,7 @@ from graft.retraining.estimate import Estimate, estimate, last_version
 from graft.retraining.outcome import make_record
 from graft.retraining.records import keep_record, read_records
 from graft.retraining.state import State, compare_states, read_state
+from tasks.attempts import TRIED_AGAIN
 from tasks.patience import show_page
 from tasks.pipeline import code_of, plan, stale
 from tasks.reporting import artifact_key
@@ -28,7 +28,7 @@ def _name(verb: str) -> Any:
     return lambda: f"{task_run.parameters['target']}: {verb}, {date.today()}"
 
 
-@task(task_run_name=_name("look for changes"), cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name=_name("look for changes"), **TRIED_AGAIN)
 def find_unchanged(target: str) -> str | None:
     """Return why there is nothing to do for a target, and show it; None where something has changed.
 
@@ -47,7 +47,7 @@ def find_unchanged(target: str) -> str | None:
     return show_skip(target, wording.unchanged(records[-1]["when"]))
 
 
-@task(task_run_name=_name("estimate"), cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name=_name("estimate"), **TRIED_AGAIN)
 def foresee(target: str, by_hand: bool) -> Estimate:
     """Estimate what a training should bring and cost, choose, and write both on the run."""
     found = estimate(target, load(), open_registry(), state_of(target), by_hand)
@@ -56,7 +56,7 @@ def foresee(target: str, by_hand: bool) -> Estimate:
     return found
 
 
-@task(task_run_name=_name("settle"), cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name=_name("settle"), **TRIED_AGAIN)
 def settle(target: str, found: Estimate, decision: Mapping[str, Any]) -> None:
     """Record what came of a study beside what was expected, and show it."""
     record = make_record(found, read_metrics(target), decision)

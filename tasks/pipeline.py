@@ -16,7 +16,7 @@ from typing import Literal
 from ruamel.yaml import YAML
 
 from graft.catalog import Catalog, load
-from graft.errors import BadInput, DataError, RemoteDamaged, Transient
+from graft.errors import BadInput, DataError, Killed, RemoteDamaged, Transient
 from tasks.children import Say, environment, run_child
 from tasks.objects import drop_damaged, find_damage
 from tasks.outcomes import failure, forget_outcome, read_outcome
@@ -132,6 +132,8 @@ def stale(stages: Sequence[str]) -> dict[str, object]:
     """Return what DVC finds changed, by stage; empty when nothing is to be done."""
     command = [*DVC, "--wait-for-lock", "status", "--json", *stages]
     result = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    if result.returncode < 0:
+        raise Killed(f"`dvc status` was killed from outside (signal {-result.returncode})")
     try:
         return dict(json.loads(result.stdout))
     except ValueError:

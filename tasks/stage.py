@@ -8,27 +8,16 @@ from datetime import date
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run, task_run
-from prefect.tasks import Task, exponential_backoff
 
-from graft.errors import Killed, Transient
 from graft.registry import open_registry
 from tasks import pipeline
+from tasks.attempts import TRIED_AGAIN
 from tasks.events import MODEL_DECIDED, tell
 from tasks.pipeline import StageResult
 from tasks.reporting import Meter
 from tasks.results import decision_headline, read_decision
 from tasks.turns import turn, turn_of_stage
-
-RETRIES = 3
-
-
-def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another try may succeed: faults of the surroundings, and a process that was killed, once."""
-    error = state.result(raise_on_failure=False)
-    return isinstance(error, Transient) or (isinstance(error, Killed) and run.run_count <= 1)
 
 
 def name_stage() -> str:
@@ -42,15 +31,7 @@ def name_target(verb: str) -> Callable[[], str]:
     return lambda: f"{task_run.parameters['target']}: {verb}, {date.today()}"
 
 
-@task(
-    task_run_name=name_stage,
-    retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=5),
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(task_run_name=name_stage, **TRIED_AGAIN)
 def run_stage(stage: str) -> StageResult:
     """Run one DVC stage in a child process, if DVC finds it changed."""
     logger = get_run_logger()
@@ -64,14 +45,7 @@ def run_stage(stage: str) -> StageResult:
     return result
 
 
-@task(
-    task_run_name=name_target("claim"),
-    retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=5),
-    retry_condition_fn=is_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(task_run_name=name_target("claim"), **TRIED_AGAIN)
 def claim(target: str) -> int:
     """Take the target's model over for this run and return the number to publish under.
 
@@ -82,14 +56,7 @@ def claim(target: str) -> int:
     return taken.claim
 
 
-@task(
-    task_run_name=name_target("data"),
-    retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=5),
-    retry_condition_fn=is_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(task_run_name=name_target("data"), **TRIED_AGAIN)
 def bring_data(target: str, files: Sequence[str], refresh: bool) -> None:
     """Make tracked data present, from cache or default remote; `refresh` brings the newest of what is imported."""
     for file in files:
@@ -98,14 +65,7 @@ def bring_data(target: str, files: Sequence[str], refresh: bool) -> None:
         pipeline.bring(file, get_run_logger().info)
 
 
-@task(
-    task_run_name=name_target("publish"),
-    retries=RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=5),
-    retry_condition_fn=is_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
-)
+@task(task_run_name=name_target("publish"), **TRIED_AGAIN)
 def publish(target: str, claim: int) -> dict[str, Any]:
     """Register the target's package under the run's claim, ask its gates, and return the decision."""
     pipeline.run_step("publish", target, get_run_logger().info, {"GRAFT_CLAIM": str(claim)})

@@ -1,9 +1,11 @@
 import json
+import sys
 
 import pytest
 
 from graft.catalog import Catalog
-from graft.errors import BadInput, CatalogError, DataError, GraftError, Interrupted, Transient
+from graft.errors import BadInput, CatalogError, DataError, GraftError, Interrupted, Killed, Transient
+from tasks import pipeline
 from tasks.outcomes import Outcome, failure, rebuild
 from tasks.pipeline import bring, plan, produced, reproduce, stale
 
@@ -135,3 +137,10 @@ def test_a_plan_without_data_says_so_before_anything_runs(tmp_path):
     assert len(error.value.problems) == 1
     (tmp_path / "data" / "own").mkdir()
     assert plan("small", CATALOG).tracked == ()
+
+
+def test_a_killed_status_is_no_wrong_checkout(repo, monkeypatch):
+    killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    monkeypatch.setattr(pipeline, "DVC", tuple(killed))
+    with pytest.raises(Killed, match="killed from outside"):
+        stale(["make"])

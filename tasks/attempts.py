@@ -1,0 +1,30 @@
+"""When a task is tried again: faults of the surroundings, and a process that was killed, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from graft.errors import Killed, Transient
+
+RETRIES = 3
+
+
+def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Return whether another try may succeed."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, Transient) or (isinstance(error, Killed) and run.run_count <= 1)
+
+
+TRIED_AGAIN: dict[str, Any] = {
+    "retries": RETRIES,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=5),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_transient,
+    "cache_policy": NO_CACHE,  # DVC decides what there is to do
+    "persist_result": False,
+}
+"""Options of every task that does something."""

@@ -25,7 +25,7 @@ import psutil
 
 from tests.chaos import findings, project, victims
 
-PAUSE = (8.0, 32.0)  # seconds between two kills
+PAUSE = (15.0, 60.0)  # seconds between two kills
 START_SECONDS = 240.0
 STILL_OPEN = 2  # runs of the turns before, when the next begins; a target that has one is joined
 SETTLE_SECONDS = 420.0  # until a run whose every process was killed has been found, started again, and is through

@@ -25,11 +25,12 @@ FROM python:3.11-slim-bookworm
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git tini \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --create-home --uid 1000 graft
+ && useradd --create-home --uid 1000 graft \
+ && install --directory --owner graft --group graft /checkouts /leases
 COPY --from=environment --chown=root:root /opt/venv /opt/venv
 COPY --from=environment --chown=root:root /opt/graft /opt/graft
 COPY --chown=graft:graft . /work
-USER graft
+USER 1000
 WORKDIR /work
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

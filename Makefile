@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up lock clean
+.PHONY: help demo test check bench chaos up lock clean
 
 help:  ## print this page
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 10
@@ -36,11 +36,14 @@ check: .venv/.stamp  ## lint, format, types and the import rings
 bench: .venv/.stamp  ## the benchmarks, each against a named peer
 	$(BIN)/python -m bench
 
+chaos: .venv/.stamp  ## a team's stack, thirty runs, and kill -9 at random moments, for a quarter of an hour
+	@$(BIN)/python -m tests.chaos
+
 up: .venv/.stamp  ## server, dashboard, work pool, deployments and one worker on port 4200; Ctrl-C ends them
 	@$(BIN)/graft up
 
 lock: .venv/.stamp  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile --universal --generate-hashes --extra test --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile --universal --generate-hashes --extra test --extra onnx --python-version 3.11 --upgrade \
 	  --quiet --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 clean:  ## remove the environment and everything that runs produced (data and registry stay)

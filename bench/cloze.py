@@ -6,7 +6,7 @@ and what a network learns, to find the place that a question speaks of, is what 
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ WORDS = r"(?:\b[a-z]{4,}(?:\s+[a-z]{3,}){0,2})"
 ANSWER = re.compile(f"{NAME}|{NUMBER}|{WORDS}")
 YEAR = re.compile(r"1\d\d\d|20\d\d")
 PLAIN_SHARE = 0.35  # of answers that are neither a name nor a number, which most of a text is
-MOST_CHARACTERS = 110  # of a passage around a hole; one in seven has twice as many
+CHARACTERS = (170, 850)  # of a text around a hole: up to those of most passages that people ask about
+REACH = 16  # words on either side of a hole that a question may be made of
+MOST_LEFT_OUT = 0.6  # of these words: a person repeats some of a sentence, seldom all of it
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,24 @@ class Hole:
     sentence: int
 
 
-def ask(passage: str, most: int, draws: random.Random) -> Iterator[dict[str, Any]]:
-    """Yield up to so many rows of `text`, `question` and `answers`, of one passage."""
-    sentences = [*_sentences(passage)]
-    holes = [hole for hole in _holes(passage, sentences) if draws.random() < _share(hole.answer)]
+def ask(passage: str, most: int, draws: random.Random, others: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Yield up to so many rows of `text`, `question` and `answers`, of one passage.
+
+    In half of the texts the sentence stands among `others`, sentences of any passage: where it is, and what else is
+    said there, then tells nothing, and a network must compare words.
+    """
+    places = [*_sentences(passage)]
+    sentences = [passage[start:end] for start, end in places]
+    holes = [hole for hole in _holes(passage, places) if draws.random() < _share(hole.answer)]
     draws.shuffle(holes)
     for hole in holes[:most]:
-        first, last = sentences[hole.sentence]
-        left = passage[first : hole.start].split()[-draws.randint(3, 6) :]
-        right = passage[hole.start + len(hole.answer) : last].split()[: draws.randint(3, 6)]
-        words = [_word(hole.answer, draws), *(word.strip('.,;()"') for word in left + right)]
-        begin, end = _around(sentences, hole.sentence, draws)
-        answer = {"text": [hole.answer], "answer_start": [hole.start - begin]}
-        yield {"text": passage[begin:end], "question": " ".join(filter(None, words)) + "?", "answers": answer}
+        first, last = places[hole.sentence]
+        words = [_word(hole.answer, draws), *_beside(passage[first:last], hole, first, draws)]
+        before, after = _around(sentences, hole.sentence, others if draws.random() < 0.5 else (), draws)
+        text = " ".join([*before, passage[first:last], *after])
+        start = sum(len(sentence) + 1 for sentence in before) + hole.start - first
+        answer = {"text": [hole.answer], "answer_start": [start]}
+        yield {"text": text, "question": " ".join(filter(None, words)) + "?", "answers": answer}
 
 
 def _sentences(passage: str) -> Iterator[tuple[int, int]]:
@@ -73,14 +80,30 @@ def _word(answer: str, draws: random.Random) -> str:
     return draws.choice(["who", "what", "where", "which"] if answer[0].isupper() else ["what", "which", "how"])
 
 
-def _around(sentences: list[tuple[int, int]], number: int, draws: random.Random) -> tuple[int, int]:
-    """Return where a passage of a few sentences around one begins and ends."""
-    first = last = number
-    most = MOST_CHARACTERS * (1 if draws.random() < 6 / 7 else 2)
-    while True:
-        before, after = (
-            (max(first - 1, 0), last) if draws.random() < 0.5 else (first, min(last + 1, len(sentences) - 1))
-        )
-        if (before, after) == (first, last) or sentences[after][1] - sentences[before][0] > most:
-            return sentences[first][0], sentences[last][1]
-        first, last = before, after
+def _beside(sentence: str, hole: Hole, first: int, draws: random.Random) -> Iterator[str]:
+    """Yield words around a hole in their order, a drawn share of them left out."""
+    start, reach, kept = hole.start - first, draws.randint(3, REACH), 1 - draws.uniform(0, MOST_LEFT_OUT)
+    left, right = sentence[:start].split()[-reach:], sentence[start + len(hole.answer) :].split()[:reach]
+    yield from (word.strip('.,;()"') for word in left + right if draws.random() < kept)
+
+
+def _around(
+    sentences: Sequence[str], number: int, others: Sequence[str], draws: random.Random
+) -> tuple[list[str], list[str]]:
+    """Return the sentences before and after one: its neighbours, or some of `others` where there are any."""
+    before: list[str] = []
+    after: list[str] = []
+    first, last, left = number - 1, number + 1, draws.randint(*CHARACTERS) - len(sentences[number])
+    while left > 0 and (others or first >= 0 or last < len(sentences)):
+        ahead = draws.random() < 0.5 if others or (first >= 0 and last < len(sentences)) else first >= 0
+        sentence = draws.choice(others) if others else sentences[first if ahead else last]
+        first, last = (first - 1, last) if ahead else (first, last + 1)
+        left -= len(sentence) + 1
+        if left >= 0:
+            (before if ahead else after).append(sentence)
+    return before[::-1], after
+
+
+def split_sentences(passage: str) -> list[str]:
+    """Return the sentences of a passage."""
+    return [passage[start:end] for start, end in _sentences(passage)]

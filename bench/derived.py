@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 from scipy.ndimage import find_objects, label
 
-from bench.cloze import ask
+from bench.cloze import ask, split_sentences
+from bench.lookups import look_up
 from bench.rows import REAL
 
 MADE = Path(".graft/real")
@@ -29,6 +30,9 @@ QUIET = "theo"  # the speaker whom a classifier of the other five is adapted to
 SAID = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPECK = 20  # pixels; a smaller region of a mask is no nucleus
 PAUSE = 400  # samples of silence after a digit, at 8 kHz
+ROUNDS = 3  # of questions about every training passage, each with other words and other sentences around
+MOST_ASKED = 20  # of a passage in a round
+LOOKED_UP = 8000  # rows of either kind
 Rows = list[dict[str, Any]]
 Files = Iterator[tuple[str, pa.Table | str]]
 """Rows, or a text, with the file that they go to."""
@@ -84,14 +88,22 @@ def _regions(mask: np.ndarray) -> Iterator[list[float]]:
 
 
 def _squad() -> Files:
-    """Yield questions made of the passages of the training articles; validation and test are made of other articles."""
+    """Yield questions made of the passages of the training articles, and words to look up in them.
+
+    Validation and test are questions of other articles.
+    """
     held = _passages("validation")
-    parts = {"train": (_passages("train"), 40), "validation": (held[::2], 4), "test": (held[1::2], 4)}
-    for split, (passages, most) in parts.items():
-        draws = random.Random(split)
-        rows = [row for passage in passages for row in ask(passage, most, draws)]
+    parts = {"train": (_passages("train"), ROUNDS), "validation": (held[::2], 1), "test": (held[1::2], 1)}
+    for part, (passages, rounds) in parts.items():
+        draws = random.Random(part)
+        sentences = [sentence for passage in passages for sentence in split_sentences(passage)]
+        rows = [
+            row for _ in range(rounds) for passage in passages for row in ask(passage, MOST_ASKED, draws, sentences)
+        ]
+        if part == "train":
+            rows += look_up(sentences, LOOKED_UP, draws)
         draws.shuffle(rows)
-        yield f"cloze/{split}.parquet", pa.Table.from_pylist(rows)
+        yield f"cloze/{part}.parquet", pa.Table.from_pylist(rows)
 
 
 def _passages(split: str) -> list[str]:

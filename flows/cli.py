@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,7 +22,12 @@ new = typer.Typer(help="Add an entry to the catalogue and put its data under DVC
 models = typer.Typer(help="The registry: list, show, promote, roll back, history, verify.")
 app.add_typer(new, name="new")
 app.add_typer(models, name="models")
+remote = typer.Typer(help="The DVC remote, where results are shared: set it, check it.", no_args_is_help=True)
+app.add_typer(remote, name="remote")
 
+PoolType = Literal["process", "docker", "kubernetes"]
+Database = Literal["postgres", "sqlite"]
+Event = Literal["data.arrived", "drift.found"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Reference = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@champion or NAME@challenger.")]
 
@@ -127,19 +132,154 @@ def predict(
     predict(model, inputs, question, out, draw, as_json, drawing, beside, gallery)
 
 
+@app.command(epilog="Examples: graft watch digits --data incoming and graft watch digits --data incoming --json")
+def watch(
+    target: Annotated[str, typer.Argument(help="A target of params.yaml that has a champion.")],
+    data: Annotated[
+        str, typer.Option(help="Recent inputs without labels.", show_default="what the catalogue names")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say whether recent inputs have drifted.
+
+    They are held against those that the champion was made with.
+    """
+    from flows.commands.watch import watch
+
+    watch(target, data, as_json)
+
+
+@app.command(epilog="Examples: graft emit data.arrived and graft emit data.arrived --target digits")
+def emit(
+    event: Annotated[Event, typer.Argument(help="What happened.")],
+    target: Annotated[str, typer.Option(help="The target that it is about.", show_default="all")] = "",
+) -> None:
+    """Tell the server what happened, so that it retrains.
+
+    The server is that of PREFECT_API_URL or of a running graft up.
+    """
+    from flows.commands.emit import emit
+
+    emit(event, target)
+
+
+Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
+Force = Annotated[bool, typer.Option("--force", help="Overrule the verdict `hurts`.")]
+
+
+@app.command(epilog='Example: graft promote digits@3 --reason "looked at by Ann"')
+def promote(model: Reference, reason: Reason, force: Force = False) -> None:
+    """Approve a version, or promote it by your own decision.
+
+    The same as `graft models promote`. Its package must verify.
+    """
+    from flows.commands.models import promote
+
+    promote(model, reason, force)
+
+
 @app.command(
     epilog="Examples: graft up and, in another terminal, prefect deployment run transfer/transfer -p target=digits"
 )
 def up(
     port: Annotated[int, typer.Option(help="Port of the dashboard on this machine.", min=1, max=65535)] = 4200,
+    team: Annotated[
+        bool, typer.Option("--team", help="A team's stack: PostgreSQL, object store, login, several workers.")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="GPU workers of the team's stack.", min=1)] = 2,
+    database: Annotated[Database, typer.Option(help="Of the team's stack; sqlite does for one machine.")] = "postgres",
+    store: Annotated[
+        str, typer.Option(help="Address of an S3 for the team's stack.", show_default="one is started")
+    ] = "",
 ) -> None:
-    """Start server, dashboard, deployments and one worker.
+    """Start server, dashboard, deployments and workers.
 
     Ctrl-C ends them all.
     """
+    if team:
+        from flows.commands.up_team import up_team
+
+        up_team(port, workers, database, store)
+        return
     from flows.commands.up import up
 
     up(port)
+
+
+@app.command(
+    epilog="Examples: graft deploy and graft deploy --pool-type kubernetes --image ghcr.io/us/graft@sha256:..."
+)
+def deploy(
+    pool_type: Annotated[PoolType, typer.Option(help="How runs are started.")] = "process",
+    image: Annotated[str, typer.Option(help="Of docker and kubernetes pools, by digest.")] = "",
+) -> None:
+    """Make pools, deployments, schedules, turns and automations known to the server.
+
+    The server is that of PREFECT_API_URL or of a running graft up. Again and again, with the same result.
+    """
+    from flows.commands.deploy import deploy
+
+    deploy(pool_type, image)
+
+
+@app.command(epilog="Examples: graft doctor and graft doctor --json")
+def doctor(as_json: Json = False) -> None:
+    """Look at everything that runs need and say what is missing.
+
+    Exit code 1 where something is.
+    """
+    from flows.commands.doctor import doctor
+
+    doctor(as_json)
+
+
+@remote.command(epilog="Examples: graft remote add /mnt/team/dvc and graft remote add s3://team/dvc")
+def add(
+    url: Annotated[str, typer.Argument(help="Folder outside of the checkout, or s3://BUCKET/PREFIX.")],
+    name: Annotated[str, typer.Option(help="Its name in DVC's configuration.")] = "team",
+) -> None:
+    """Make a folder or a bucket the default DVC remote, with verify.
+
+    Runs push there what they make.
+    """
+    from flows.commands.remote import add
+
+    add(url, name)
+
+
+@remote.command(epilog="Example: graft remote check --no-mend")
+def check(
+    mend: Annotated[bool, typer.Option(help="Write again what is damaged there and whole here.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Compare every object of results and data with the remote.
+
+    What is missing or damaged there is named.
+    """
+    from flows.commands.remote import look
+
+    look(mend, as_json)
+
+
+@app.command(epilog="Examples: graft serve digits@champion and graft serve digits --port 0 --max-inputs 16")
+def serve(
+    model: Reference,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    max_megabytes: Annotated[float, typer.Option(help="Of a request's body.", min=0.001)] = 16.0,
+    max_inputs: Annotated[int, typer.Option(help="Of a request.", min=1)] = 64,
+    max_queue: Annotated[int, typer.Option(help="Inputs that may wait, of all requests.", min=1)] = 256,
+    seconds: Annotated[float, typer.Option(help="A request may take.", min=0.1)] = 30.0,
+    poll_seconds: Annotated[float, typer.Option(help="Between two looks for a new champion.", min=0.1)] = 5.0,
+) -> None:
+    """Answer over HTTP: POST /predict, GET /health.
+
+    When the alias moves the new version takes over. Ctrl-C or SIGTERM ends it.
+    """
+    from flows.commands.serve import serve
+
+    limits = {"body_bytes": int(max_megabytes * 1e6), "inputs": max_inputs, "queue": max_queue, "seconds": seconds}
+    serve(model, host, port, limits, poll_seconds)
 
 
 @new.command(
@@ -203,15 +343,8 @@ def show(model: Reference, as_json: Json = False) -> None:
     show(model, as_json)
 
 
-Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
-
-
-@models.command(epilog='Example: graft models promote digits@2 --reason "better on the new scanner"')
-def promote(
-    model: Reference,
-    reason: Reason,
-    force: Annotated[bool, typer.Option("--force", help="Overrule the verdict `hurts`.")] = False,
-) -> None:
+@models.command("promote", epilog='Example: graft models promote digits@2 --reason "better on the new scanner"')
+def promote_by_hand(model: Reference, reason: Reason, force: Force = False) -> None:
     """Make a version champion by your own decision.
 
     Its package must verify.
@@ -240,15 +373,61 @@ def history(name: Annotated[str, typer.Argument(help="A model.")], as_json: Json
     history(name, as_json)
 
 
-@models.command(epilog="Example: graft models verify digits@champion")
-def verify(model: Reference) -> None:
-    """Read a package back from the registry.
+@models.command(epilog="Examples: graft models verify digits@champion and, for every version, graft models verify")
+def verify(
+    model: Annotated[
+        str | None, typer.Argument(help="NAME, NAME@3, NAME@champion or NAME@challenger; all where none is given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read packages back from the registry.
 
-    Its files must have their digests, and its model must load and answer the golden samples as recorded.
+    Their files must have their digests, and each model must load and answer the golden samples as recorded.
     """
     from flows.commands.models import verify
 
-    verify(model)
+    verify(model, as_json)
+
+
+@models.command(epilog="Examples: graft models push digits@3 --to ./digits and graft models push digits --to us/digits")
+def push(
+    model: Reference,
+    to: Annotated[str, typer.Option(help="Hub id; or a folder, which begins with ./, / or ~.")],
+    public: Annotated[bool, typer.Option("--public", help="A new repository is for everybody to see.")] = False,
+) -> None:
+    """Give a version to the Hugging Face hub, or to a folder of that form.
+
+    Rows of the data stay behind.
+    """
+    from flows.commands.models import push
+
+    push(model, to, public)
+
+
+@models.command(epilog="Example: graft models export digits@champion --onnx digits.onnx")
+def export(model: Reference, onnx: Annotated[Path, typer.Option(help="File to write.")]) -> None:
+    """Write a version's network to an ONNX file.
+
+    It is kept if it answers the golden samples as recorded.
+    """
+    from flows.commands.models import export
+
+    export(model, onnx)
+
+
+@models.command(epilog="Examples: graft models tag digits@3 and graft models tag digits@3 --stage prod --create")
+def tag(
+    model: Reference,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Stage to assign; repeatable. Its aliases if not given.")
+    ] = None,
+    commit: Annotated[str, typer.Option(help="Commit that the version was made of.")] = "HEAD",
+    create: Annotated[bool, typer.Option("--create", help="Create the tags, and do not only print them.")] = False,
+) -> None:
+    """Print the git tags of a version, as GTO reads them."""
+    from flows.commands.models import tag
+
+    tag(model, stage or [], commit, create)
 
 
 if __name__ == "__main__":

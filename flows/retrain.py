@@ -7,13 +7,14 @@ from datetime import date
 from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from flows.transfer import transfer
+from flows.workers import attempt_on_workers
 from graft.catalog import load
 from graft.errors import GraftError
+from tasks.patience import show_table
 
 
 class SomeFailed(GraftError):
@@ -34,15 +35,18 @@ def name_run() -> str:
 def retrain(targets: list[str] = []) -> list[dict[str, Any]]:  # noqa: B006 -- the form's default, never changed
     """Refresh imported data, run what is stale, skip what is not; one failing target stops no other.
 
+    A deployed run hands each target to the workers of the server as a run of its own and waits for them.
+
     Args:
         targets: Targets of params.yaml; none means all of them.
     """
-    return summarise([attempt(name) for name in known_targets(targets)])
+    names = known_targets(targets)
+    return summarise([attempt(name) for name in names] if deployment.id is None else attempt_on_workers(names))
 
 
 def attempt(name: str) -> dict[str, Any]:
     """Run one target's transfer and return its summary, or its name with the error that ended it."""
-    result = transfer(name, refresh=True, return_state=True).result(raise_on_failure=False)
+    result = transfer(name, refresh=True, decide=True, return_state=True).result(raise_on_failure=False)
     return {"target": name, "error": str(result)} if isinstance(result, BaseException) else dict(result)
 
 
@@ -57,9 +61,9 @@ def known_targets(names: Sequence[str]) -> list[str]:
 @task(name="summarise", task_run_name="summary", cache_policy=NO_CACHE, persist_result=False)
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Show what became of every target; raises SomeFailed when one failed."""
-    keys = ("target", "verdict", "gain", "version", "reason", "error")
+    keys = ("target", "verdict", "gain", "version", "sentence", "model", "reason", "error")
     table = [{key: str(row.get(key, "")) for key in keys} for row in rows]
-    create_table_artifact(table, key="retrain-summary", description="What became of every target")
+    show_table(table, key="retrain-summary", description="What became of every target")
     if any("error" in row for row in rows):
         raise SomeFailed(rows)
     return rows

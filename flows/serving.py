@@ -56,6 +56,11 @@ def running_here() -> str | None:
     return str(url) if url and answers(str(url)) else None
 
 
+def team_runs_here() -> bool:
+    """Return whether a `graft up --team` of this checkout is up, whose workers do what there is to do."""
+    return (settings().work / "team" / "running").exists() and running_here() is not None
+
+
 @contextmanager
 def temporary_server() -> Iterator[str]:
     """Start a server without dashboard for as long as the block runs and yield its API address."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
+from flows.asking import Skipped, agree
+from flows.checkout import occupied
 from graft.catalog import load
+from tasks.deciding import find_unchanged, foresee, settle, skipped
+from tasks.devices import device
 from tasks.pipeline import plan
 from tasks.reporting import report
-from tasks.stage import bring_data, publish, run_stage
+from tasks.stage import bring_data, claim, publish, run_stage
+from tasks.turns import Taken, turn, turn_of_target
 
 
 def name_run() -> str:
@@ -20,15 +28,43 @@ def name_run() -> str:
 
 
 @flow(name="transfer", flow_run_name=name_run, persist_result=False)
-def transfer(target: str, refresh: bool = False) -> dict[str, Any]:
+def transfer(target: str, refresh: bool = False, decide: bool = False) -> dict[str, Any] | State[Any]:
     """Check, pretrain, adapt, evaluate, ask the gates, register; what is current already is skipped.
+
+    Of two runs of one target on the workers of a server the later one ends at once as *Joined*. One that decided not to
+    train ends as *Skipped*.
 
     Args:
         target: A target of params.yaml, such as digits.
         refresh: Bring the newest version of imported data first.
+        decide: Skip the target where nothing changed or a training is not worth it, as its `retraining` says.
     """
+    try:
+        with occupied(), turn(turn_of_target(target), wait=False), device(get_run_logger().info):
+            return run(target, refresh, decide)
+    except Taken:
+        return Completed(name="Joined", message=f"another run of {target} is at work; this one leaves it to that")
+    except Skipped as reason:
+        return Completed(name="Skipped", message=str(reason), data=skipped(target, str(reason)))
+
+
+def run(target: str, refresh: bool, decide: bool) -> dict[str, Any]:
+    """Do all of a target's steps in order; raises Skipped where nothing is to be done."""
     steps = plan(target, load())
     bring_data(target, steps.tracked, refresh)
-    for stage in steps.stages:
+    run_all(steps.builders)
+    if decide and (reason := find_unchanged(target)):
+        raise Skipped(reason)
+    number = claim(target)
+    run_all(steps.checks)
+    estimate = agree(foresee(target, by_hand=not decide))
+    run_all(steps.training)
+    decision = publish(target, number)
+    settle(target, estimate, decision)
+    return report(target, decision)
+
+
+def run_all(stages: Sequence[str]) -> None:
+    """Run stages one after another."""
+    for stage in stages:
         run_stage(stage)
-    return report(target, publish(target))

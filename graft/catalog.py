@@ -282,6 +282,32 @@ class Gates(Section):
     """Least sensitivity on test at the threshold (see `evaluation.positive`); none: not asked."""
     non_inferiority_margin: float = Field(0.01, ge=0)
     """The interval of the difference to the champion must lie above minus this, and its mean above zero."""
+    approval: bool = False
+    """Whether a person must promote what passes all of these; until then it awaits approval."""
+
+
+class Watch(Section):
+    """How recent inputs are held against those that the champion was made with; a change trains nothing again."""
+
+    data: str | None = None
+    """Recent inputs without labels, as for `data.path`. None: `graft watch --data` and the flow's parameter name it."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Which column is which, where type and name do not tell."""
+    max_auc: float = Field(0.7, ge=0.5, le=1)
+    """Drift above this AUC of a classifier that tells recent inputs from those of then; 0.5 is guessing."""
+    max_psi: float = Field(0.2, gt=0)
+    """Drift above this population stability index of a column, or of the predicted labels."""
+
+
+class Retraining(Section):
+    """When a retraining is worth its cost; a change trains nothing again."""
+
+    choice: Literal["auto", "train", "ask"] = "auto"
+    """`auto` goes by the estimate, `train` trains whatever is stale, `ask` waits for a person in the dashboard."""
+    min_gain: float | None = None
+    """`auto` skips a training that should gain less of the headline metric. None: `study.margin`."""
+    ask_hours: float = Field(12.0, gt=0)
+    """How long `ask` waits; after it the target is skipped until the next retraining."""
 
 
 class Source(Section):
@@ -312,6 +338,10 @@ class Target(Section):
     """What is measured beside the verdict; `{}` takes every default."""
     gates: Gates = Gates()
     """When a candidate is promoted."""
+    watch: Watch = Watch()
+    """How drift is found; `{}` takes every default."""
+    retraining: Retraining = Retraining()
+    """When a retraining trains; `{}` takes every default."""
 
 
 Entry = TypeVar("Entry", bound=Section)

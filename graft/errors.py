@@ -56,14 +56,36 @@ class RegistryError(BadInput):
     """A model, version or alias does not exist, or a package does not verify."""
 
 
+class Fenced(RegistryError):
+    """Another run has taken the model over, so this one may not publish any more."""
+
+    exit_code = 76
+
+
+class RemoteDamaged(BadInput):
+    """Objects in the DVC remote are missing or damaged, and there is no whole copy here to mend them with."""
+
+
 class StoreUnfit(BadInput):
     """A store cannot create objects conditionally, so it cannot hold a registry."""
+
+
+class Refused(BadInput):
+    """A request to a server gets no answer; `status` is how HTTP says why (RFC 9110, section 15)."""
+
+    def __init__(self, status: int, headline: str, problems: Sequence[str] = (), advice: str = "") -> None:
+        super().__init__(headline, problems, advice)
+        self.status = status
 
 
 class Interrupted(GraftError):
     """The process was asked to stop; its state is saved and the same command goes on from there."""
 
     exit_code = 75
+
+
+class Killed(GraftError):
+    """A process was killed from outside: out of memory, or kill -9. What it had saved is there."""
 
 
 class Transient(GraftError):

@@ -19,8 +19,18 @@ class Settings(BaseSettings):
     """Folder of the model registry, or s3://BUCKET/PREFIX."""
     s3_encryption: Literal["", "AES256", "aws:kms"] = ""
     """How an S3 store is asked to encrypt what is written to it; empty for what the bucket does by itself."""
+    claim: int | None = Field(None, ge=1)
+    """Number that a run took by `python -m graft.steps claim` and publishes under; none: a publication takes over."""
     work: Path = Path(".graft")
     """Scratch folder: training checkpoints, progress and outcomes of running steps."""
+    origin: str = ""
+    """Git repository that a worker's runs are cloned from, or the folder that they all work in."""
+    checkouts: Path | None = None
+    """Folder in which each run of a worker has a checkout of its own; without it they share the origin."""
+    remote: str = ""
+    """DVC remote of those checkouts, such as s3://BUCKET/PREFIX; empty for the one that the repository names."""
+    notify: str = ""
+    """Block of Prefect, as TYPE/NAME, that is told of decisions, drift and failures; empty for nobody."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where models run; `auto` takes a GPU when there is one."""
     threads: int = 0
@@ -31,6 +41,8 @@ class Settings(BaseSettings):
     """What an hour of this machine costs, in your currency; a study records it, and its report says what it cost."""
     checkpoint_seconds: float = 30.0
     """How often a training run saves its state, at the least."""
+    checkpoints: str = ""
+    """Folder or s3://BUCKET/PREFIX where trainings keep their state too, so that another machine can go on."""
     log_seconds: float = 5.0
     """How often a running step prints a line when it is not on a terminal."""
 

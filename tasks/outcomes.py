@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graft import errors
-from graft.errors import BadInput, GraftError, Transient
+from graft.errors import BadInput, GraftError, Killed, Transient
 from graft.settings import settings
 
 LOCKED = ("Unable to acquire lock", "is busy, it is being blocked by")
@@ -49,7 +49,7 @@ def failure(stage: str, code: int, outcome: Outcome | None, tail: Sequence[str])
     if any(words in line for line in said for words in LOCKED):
         return Transient(f"{stage}: another DVC command holds this checkout's lock: {said[-1]}")
     if any("exited with -" in line or "exited with 137" in line for line in said) or 128 < code < 192:
-        return GraftError(
+        return Killed(
             f"{stage}: its process was killed from outside (out of memory, or kill -9). "
             "The same command goes on from its last checkpoint."
         )

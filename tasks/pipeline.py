@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 import json
+import shutil
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,12 +16,16 @@ from typing import Literal
 from ruamel.yaml import YAML
 
 from graft.catalog import Catalog, load
-from graft.errors import BadInput, DataError, Transient
+from graft.errors import BadInput, DataError, RemoteDamaged, Transient
 from tasks.children import Say, environment, run_child
+from tasks.objects import drop_damaged, find_damage
 from tasks.outcomes import failure, forget_outcome, read_outcome
+from tasks.remote import Remote, cache_folder, find_remote
+from tasks.sharing import check, fetch_runs, is_shared, share, withdraw_damaged
 from tasks.shifts import changed_shifts
 
 DVC = (sys.executable, "-m", "dvc")
+FETCHED = (sys.executable, "-m", "tasks.repro")
 Action = Literal["ran", "skipped", "restored"]
 ADD = "put the data there and under DVC: `dvc add PATH`"
 HINTS = ("Updating lock file", "Generating lock file", "To track the changes", "\tgit add", "To enable auto staging")
@@ -43,8 +47,17 @@ class Plan:
     @property
     def stages(self) -> tuple[str, ...]:
         """Every stage in the order in which they run: both checks before any training."""
-        checks = (f"check-source@{self.source}", f"check-target@{self.target}")
-        return (*self.builders, *checks, f"pretrain@{self.source}", f"adapt@{self.target}", f"evaluate@{self.target}")
+        return (*self.builders, *self.checks, *self.training)
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The stages that look at the data before any training."""
+        return (f"check-source@{self.source}", f"check-target@{self.target}")
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """The stages that train and measure."""
+        return (f"pretrain@{self.source}", f"adapt@{self.target}", f"evaluate@{self.target}")
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,20 @@ def produced(path: str) -> list[str]:
     ]
 
 
+def code_of(*steps: Sequence[str]) -> list[list[Path]]:
+    """Return the files and folders that the stages of some steps watch for every entry alike: their code.
+
+    Each group is without what those before it have.
+    """
+    stages = YAML(typ="safe").load(Path("dvc.yaml").read_text()).get("stages", {})
+    seen, groups = set[str](), []
+    for group in steps:
+        watched = {dep for step in group for dep in stages[step]["do"].get("deps", []) if "$" not in dep} - seen
+        groups.append([Path(dep) for dep in sorted(watched)])
+        seen |= watched
+    return groups
+
+
 def stale(stages: Sequence[str]) -> dict[str, object]:
     """Return what DVC finds changed, by stage; empty when nothing is to be done."""
     command = [*DVC, "--wait-for-lock", "status", "--json", *stages]
@@ -139,24 +166,62 @@ def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> 
     forget_outcome(stage)
     started = time.monotonic()
     transcript = Transcript(say)
-    _repro(stage, transcript, tick)
+    remote = find_remote()
+    if remote is None or stale([stage]):
+        _bring_about(stage, transcript, tick, remote)
+    else:  # nothing to do, and nothing to ask the remote for
+        transcript.action = "skipped"
     step, _, name = stage.partition("@")
     if step == "check-target" and (changed := changed_shifts(name, load())):
         say(f"checked again, for shift set {', '.join(changed)} is new or has changed")
         transcript.action = "ran"
         _repro(stage, transcript, tick, "--force")
+    if remote is not None and not is_shared(stage, remote):
+        share(stage, remote, say)
     return StageResult(stage, transcript.action, time.monotonic() - started)
 
 
-def _repro(stage: str, transcript: Transcript, tick: Callable[[], None], *options: str) -> None:
-    pull = ["--pull"] if has_remote() else []
-    code = run_child([*DVC, "--wait-for-lock", "repro", *pull, *options, "--single-item", stage], transcript, tick)
-    if code:
+def _bring_about(stage: str, transcript: Transcript, tick: Callable[[], None], remote: Remote | None) -> None:
+    """Restore a stage or run it; what is restored is compared with its manifest, and made anew where it is damaged."""
+    if remote is None:
+        _repro(stage, transcript, tick)
+        return
+    remote.reach()  # where it is gone DVC would train again, without a word
+    if remote.store is not None:
+        fetch_runs(remote.store)
+    damage = _restore(stage, transcript, tick, DVC if remote.store is None else FETCHED)
+    if damage:
+        transcript.say(f"{stage}: what was restored is damaged, so the stage runs")
+        for line in damage:
+            transcript.say(f"  - {line}")
+        drop_damaged(stage, cache_folder())
+        transcript.action = "ran"
+        _repro(stage, transcript, tick, "--force")
+    if transcript.action == "ran":
+        withdraw_damaged(stage, remote, transcript.say)
+
+
+def _restore(stage: str, transcript: Transcript, tick: Callable[[], None], dvc: Sequence[str]) -> list[str]:
+    """Have DVC restore a stage or run it, and return what is wrong with what was restored."""
+    try:
+        _repro(stage, transcript, tick, "--pull", dvc=dvc)
+    except BadInput as error:  # DVC found an entry of the run cache and no sense in it
+        if transcript.action == "restored":
+            return [*error.problems] or [str(error)]
+        raise
+    return find_damage(stage, cache_folder()) if transcript.action == "restored" else []
+
+
+def _repro(
+    stage: str, transcript: Transcript, tick: Callable[[], None], *options: str, dvc: Sequence[str] = DVC
+) -> None:
+    command = [*dvc, "--wait-for-lock", "repro", *options, "--single-item", stage]
+    if code := run_child(command, transcript, tick):
         raise failure(stage, code, read_outcome(stage), list(transcript.tail))
 
 
-def run_step(step: str, name: str, say: Say) -> None:
-    """Run a step that DVC does not track (`publish`); raises the step's own error."""
+def run_step(step: str, name: str, say: Say, extra: Mapping[str, str] | None = None) -> None:
+    """Run a step that DVC does not track (`publish`), with `extra` environment; raises the step's own error."""
     stage = f"{step}@{name}"
     forget_outcome(stage)
     tail: deque[str] = deque(maxlen=200)
@@ -165,20 +230,40 @@ def run_step(step: str, name: str, say: Say) -> None:
         tail.append(line)
         say(line)
 
-    if code := run_child([sys.executable, "-m", "graft.steps", step, name], hear):
+    if code := run_child([sys.executable, "-m", "graft.steps", step, name], hear, extra=extra):
         raise failure(stage, code, read_outcome(stage), list(tail))
 
 
 def bring(file: str, say: Say) -> None:
-    """Make the data of a `.dvc` file present: from the cache, else from the default remote."""
-    path = Path(file.removesuffix(".dvc"))
-    if path.exists():
-        return
-    verb = "pull" if has_remote() else "checkout"
-    if run_child([*DVC, "--wait-for-lock", verb, file], say):
+    """Make the data of a `.dvc` file present, from the cache or the default remote, and the remote have it.
+
+    What was brought is compared with its digests, for DVC's exit code does not tell; what is damaged is not left.
+    """
+    path, remote = Path(file.removesuffix(".dvc")), find_remote()
+    if not path.exists():
+        _pull(file, path, remote, say)
+    if remote and not is_shared(file, remote):
+        try:
+            share(file, remote, say)
+        except RemoteDamaged as error:  # this run can go on: its data is here
+            say(str(error))
+
+
+def _pull(file: str, path: Path, remote: Remote | None, say: Say) -> None:
+    if remote:
+        remote.reach()
+    verb = "pull" if remote else "checkout"
+    failed = run_child([*DVC, "--wait-for-lock", verb, file], say)
+    damage = find_damage(file, cache_folder())
+    if remote and remote.store and (failed or damage):
+        damage = [str(fault) for fault in check(file, remote.store, mend=False)] or damage
+    if failed or damage:
+        drop_damaged(file, cache_folder())
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         raise BadInput(
             f"{path}: the data is not here and `dvc {verb} {file}` cannot bring it",
-            advice="Ask whoever added it to `dvc push`, and set the remote with `dvc remote add -d NAME URL`.",
+            damage,
+            "Ask whoever added it to `dvc push`, and set the remote with `graft remote add URL`.",
         )
 
 
@@ -188,10 +273,3 @@ def refresh(file: str, say: Say) -> None:
     if content.get("deps") and run_child([*DVC, "--wait-for-lock", "update", file], say):
         origin = content["deps"][0].get("path", "its origin")
         raise Transient(f"{file}: `dvc update` could not bring the newest version from {origin}")
-
-
-def has_remote() -> bool:
-    """Return whether this checkout, or this user, names a default DVC remote."""
-    config = configparser.ConfigParser(interpolation=None, strict=False)
-    config.read([Path.home() / ".config/dvc/config", ".dvc/config", ".dvc/config.local"])
-    return config.has_option("core", "remote")

@@ -9,21 +9,17 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from graft.evaluation.verdict import HEADLINE, name_of, said_gain, sentence
 from graft.settings import settings
+from tasks.patience import is_away, show_page, show_table
 from tasks.results import decision_headline, read_metrics, summary
 
 
@@ -45,7 +41,7 @@ class Meter:
     def finish(self) -> None:
         """Show that the stage is done, also where it ended early or between two looks."""
         if self._artifact is not None:
-            update_progress_artifact(self._artifact, 100.0, description=f"{self.stage}: done")
+            self._show(100.0, f"{self.stage}: done")
 
     def mirror(self) -> None:
         """Show how far the stage is, if that has changed."""
@@ -57,10 +53,19 @@ class Meter:
         if (percent, words) == self._shown:
             return
         self._shown = percent, words
-        if self._artifact is None:
-            self._artifact = create_progress_artifact(percent, key=artifact_key(self.stage), description=words)
-        else:
-            update_progress_artifact(self._artifact, percent, description=words)
+        self._show(percent, words)
+
+    def _show(self, percent: float, words: str) -> None:
+        """Show a state, or do without while the server is away: a training does not wait for its picture."""
+        try:
+            if self._artifact is None:
+                made = create_progress_artifact(percent, key=artifact_key(self.stage), description=words)
+                self._artifact = cast(UUID, made)
+            else:
+                update_progress_artifact(self._artifact, percent, description=words)
+        except Exception as error:
+            if not is_away(error):
+                raise
 
 
 @task(
@@ -72,16 +77,16 @@ def report(target: str, decision: Mapping[str, Any]) -> dict[str, Any]:
     """Show trials, verdict and decision in the dashboard and return the run's summary."""
     metrics = read_metrics(target)
     study = json.loads((Path("runs") / target / "study.json").read_text())
-    create_table_artifact(
+    show_table(
         candidate_rows(study), key=artifact_key(target, "candidates"), description=f"Strategies tried for {target}"
     )
     with (Path("runs") / target / "trials.csv").open(newline="") as stream:
         trials = list(csv.DictReader(stream))
-    create_table_artifact(trials, key=artifact_key(target, "trials"), description=f"Every trial for {target}")
-    create_markdown_artifact(
-        verdict_page(metrics, decision), key=artifact_key(target, "verdict"), description=f"Verdict on {target}"
-    )
-    return summary(metrics, decision)
+    show_table(trials, key=artifact_key(target, "trials"), description=f"Every trial for {target}")
+    show_page(verdict_page(metrics, decision), key=artifact_key(target, "verdict"), description=f"Verdict on {target}")
+    row = summary(metrics, decision)
+    show_table([row], key=artifact_key(target, "summary"), description=f"What came of {target}")
+    return row
 
 
 def candidate_rows(study: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -116,6 +121,7 @@ def verdict_page(metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> str
             f"## {decision_headline(decision)}",
             "",
             decision["reason"],
+            *_how_to_approve(decision),
             "",
             *_gate_table(decision["gates"]),
             "",
@@ -123,6 +129,13 @@ def verdict_page(metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> str
             "",
         ]
     )
+
+
+def _how_to_approve(decision: Mapping[str, Any]) -> list[str]:
+    if not decision["awaits_approval"]:
+        return []
+    version = f"{decision['model']}@{decision['version']}"
+    return ["", f"Approve it with the deployment *promote* or with `graft promote {version} --reason WHY`."]
 
 
 def _gate_table(gates: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -32,7 +32,7 @@ def summary(metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> dict[str
         "report": f"reports/{target}/report.html",
         "version": f"{decision['model']}@{decision['version']}",
         "model": decision_headline(decision),
-        **{key: decision[key] for key in ("new", "promoted", "champion_after", "reason")},
+        **{key: decision[key] for key in ("new", "promoted", "awaits_approval", "champion_after", "reason")},
     }
 
 
@@ -45,4 +45,6 @@ def decision_headline(decision: Mapping[str, Any]) -> str:
         return f"{version} stays champion"
     champion = decision["champion_after"]
     stays = f"{decision['model']}@{champion} stays champion" if champion else "there is no champion"
+    if decision["awaits_approval"]:
+        return f"{version} awaits approval; {stays}"
     return f"{version} is registered, not promoted; {stays}"

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.tasks import Task, exponential_backoff
 
-from graft.errors import Transient
+from graft.errors import Killed, Transient
+from graft.registry import open_registry
 from tasks import pipeline
+from tasks.events import MODEL_DECIDED, tell
 from tasks.pipeline import StageResult
 from tasks.reporting import Meter
-from tasks.results import read_decision
+from tasks.results import decision_headline, read_decision
+from tasks.turns import turn, turn_of_stage
 
 RETRIES = 3
 
 
 def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another try may succeed: faults of the surroundings, and nothing else."""
-    return isinstance(state.result(raise_on_failure=False), Transient)
+    """Return whether another try may succeed: faults of the surroundings, and a process that was killed, once."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, Transient) or (isinstance(error, Killed) and run.run_count <= 1)
 
 
 def name_stage() -> str:
@@ -50,11 +55,31 @@ def run_stage(stage: str) -> StageResult:
     """Run one DVC stage in a child process, if DVC finds it changed."""
     logger = get_run_logger()
     meter = Meter(stage)
-    result = pipeline.reproduce(stage, logger.info, meter.mirror)
+    name = turn_of_stage(stage)
+    with turn(name) if name else nullcontext():
+        result = pipeline.reproduce(stage, logger.info, meter.mirror)
     meter.finish()
     said = {"ran": "done", "skipped": "unchanged", "restored": "restored from the run cache"}[result.action]
     logger.info("%s: %s, %.1f s", stage, said, result.seconds)
     return result
+
+
+@task(
+    task_run_name=name_target("claim"),
+    retries=RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=5),
+    retry_condition_fn=is_transient,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def claim(target: str) -> int:
+    """Take the target's model over for this run and return the number to publish under.
+
+    A run that begins again, after a crash as well, takes a new number: its former self may still be alive.
+    """
+    taken = open_registry().claim(target, f"{flow_run.name} (run {str(flow_run.id)[:8]}, attempt {flow_run.run_count})")
+    get_run_logger().info("%s: claim %d: %s", target, taken.claim, taken.reason)
+    return taken.claim
 
 
 @task(
@@ -81,7 +106,10 @@ def bring_data(target: str, files: Sequence[str], refresh: bool) -> None:
     cache_policy=NO_CACHE,
     persist_result=False,
 )
-def publish(target: str) -> dict[str, Any]:
-    """Register the target's package, ask its gates, and return the decision."""
-    pipeline.run_step("publish", target, get_run_logger().info)
-    return read_decision(target)
+def publish(target: str, claim: int) -> dict[str, Any]:
+    """Register the target's package under the run's claim, ask its gates, and return the decision."""
+    pipeline.run_step("publish", target, get_run_logger().info, {"GRAFT_CLAIM": str(claim)})
+    decision = read_decision(target)
+    if decision["decided"]:
+        tell(MODEL_DECIDED, target, sentence=f"{decision_headline(decision)}: {decision['reason']}")
+    return decision

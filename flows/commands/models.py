@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from flows.terminal import print_json, print_table
+from graft.errors import RegistryError
 from graft.evaluation.units import digits, scale, unit
 from graft.evaluation.verdict import signed
-from graft.registry import open_registry
+from graft.registry import Finding, audit, open_registry
+from graft.registry.events import Claimed, Event
+from graft.registry.fold import State
 
 
 def list_models(as_json: bool) -> None:
@@ -16,7 +22,7 @@ def list_models(as_json: bool) -> None:
     if as_json:
         print_json([_state(state) for state in states])
         return
-    if not states:
+    if not any(state.versions for state in states):
         print("no models yet; graft run TARGET registers the first")
         return
     rows = [
@@ -70,17 +76,101 @@ def history(name: str, as_json: bool) -> None:
     if as_json:
         print_json([event.model_dump(mode="json") for event in events])
         return
-    rows = [
-        (_when(event.when), event.kind, f"{event.model}@{event.version}", event.who, event.reason) for event in events
-    ]
-    print_table(("when", "what", "version", "who", "why"), rows)
+    print_table(("when", "what", "version", "who", "why"), _rows(events))
 
 
-def verify(reference: str) -> None:
-    """Verify a package in the registry."""
+def _rows(events: Sequence[Event]) -> list[tuple[str, ...]]:
+    """Return a line for each event; claims that nothing was said between are one line, the last of them."""
+    rows: list[tuple[str, ...]] = []
+    for event, following in zip(events, [*events[1:], None], strict=True):
+        if not isinstance(event, Claimed):
+            rows.append((_when(event.when), event.kind, f"{event.model}@{event.version}", event.who, event.reason))
+        elif not isinstance(following, Claimed):
+            rows.append((_when(event.when), event.kind, "", event.who, f"claim {event.claim}: {event.run}"))
+    return rows
+
+
+def verify(reference: str | None, as_json: bool) -> None:
+    """Verify a package in the registry, or every one; raises RegistryError naming each fault of the latter."""
+    if reference is None:
+        verify_all(as_json)
+        return
     found = open_registry().verify(reference)
+    if as_json:
+        print_json([asdict(Finding(found.version.name, found.files, found.golden))])
+        return
     print(f"{found.version.name}: {found.files} files have their digests")
     print(f"{found.version.name}: {found.golden} golden samples are predicted as recorded")
+
+
+def verify_all(as_json: bool) -> None:
+    """Verify every version of every model, and print each as it is done, or all as JSON."""
+    findings = []
+    for found in audit(open_registry()):
+        findings.append(found)
+        if not as_json:
+            said = f"{found.files} files, {found.golden} golden samples" if not found.faults else "DOES NOT VERIFY"
+            print(f"{found.reference}: {said}", flush=True)
+    if as_json:
+        print_json([asdict(found) for found in findings])
+    broken = [found for found in findings if found.faults]
+    if broken:
+        raise RegistryError(
+            f"{len(broken)} of {len(findings)} do not verify",
+            [f"{found.reference}: {fault}" for found in broken for fault in found.faults],
+            "Restore the registry's objects from a backup; a champion among them: `graft models rollback NAME`.",
+        )
+    if not as_json:
+        print(f"{len(findings)} versions verify")
+
+
+def _aliases(state: State, number: int) -> str:
+    named = [alias for alias, version in state.aliases.items() if version == number]
+    return ", ".join([*named, *(["awaits approval"] if number in state.awaiting else [])])
+
+
+def push(reference: str, to: str, public: bool) -> None:
+    """Write a version into a folder, or upload it to the hub."""
+    from graft.exports import push
+
+    registry = open_registry()
+    version = registry.show(reference)
+    found = push(registry.package(version.name), version, to, public)
+    print(f"{version.name}: {found.files} files in {found.place}")
+    if found.auto_model:
+        print(f"transformers.{found.auto_model}.from_pretrained loads it")
+    else:
+        print("its network is Graft's own: transformers alone does not load it")
+
+
+def export(reference: str, onnx: Path) -> None:
+    """Write a version's network to an ONNX file."""
+    from graft.exports import export_onnx
+
+    registry = open_registry()
+    version = registry.show(reference)
+    found = export_onnx(registry.package(version.name), onnx, version.name)
+    print(f"{version.name}: {found.path} answers {found.samples} golden samples as recorded")
+    print(f"largest difference from the network: {found.difference:.1e}")
+    for name, sizes in found.inputs.items():
+        print(f"reads {name} ({', '.join(map(str, sizes))})")
+
+
+def tag(reference: str, stages: list[str], commit: str, create: bool) -> None:
+    """Print the git tags that say what a version is, as GTO reads them; create them."""
+    from flows.tagging import create_tag, find_commit, read_tags
+    from graft.exports import tags_of
+
+    registry = open_registry()
+    version = registry.show(reference)
+    place = find_commit(commit)
+    tags = tags_of(registry.state(version.model), version.number, place, read_tags(), stages)
+    for one, its in tags.items():
+        if create:
+            create_tag(one, its, f"{version.name}, package {version.digest}")
+        print(f"{one} {its[:12]}")
+    if not tags:
+        print(f"{version.name}: every tag is there")
 
 
 def _state(state: Any) -> dict[str, Any]:
@@ -88,6 +178,7 @@ def _state(state: Any) -> dict[str, Any]:
         "model": state.model,
         "champion": state.champion,
         "challenger": state.challenger,
+        "awaiting": list(state.awaiting),
         "versions": [_version(version) for version in state.versions],
     }
 
@@ -102,10 +193,6 @@ def _version(version: Any) -> dict[str, Any]:
         "when": version.when.isoformat(),
         "metrics": version.metrics,
     }
-
-
-def _aliases(state: Any, number: int) -> str:
-    return ", ".join(alias for alias, version in state.aliases.items() if version == number)
 
 
 def _gain(metrics: dict[str, Any]) -> str:

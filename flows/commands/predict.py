@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ def predict(
     _write([(path, content) for found in files for path, content in found.values()] + drawings)
     named = [{name: str(path) for name, (path, _) in found.items()} for found in files]
     if as_json:
-        print_json([_plain(each) | names for each, names in zip(predictions, named, strict=True)])
+        print_json([each.plain() | names for each, names in zip(predictions, named, strict=True)])
         return
     if len(predictions) == 1 and "continuation" in (predictions[0].facts or {}):
         print(predictions[0].facts["continuation"])
@@ -111,11 +110,6 @@ def _rows_apart(one: Prediction) -> dict[str, Any]:
         facts["embedding"] = f"{len(embedding)} numbers: --json prints them, --with and --gallery compare them"
     return {name: {True: "same", False: "not"}.get(value, value) if isinstance(value, bool) else value
             for name, value in facts.items()}  # fmt: skip
-
-
-def _plain(one: Prediction) -> dict[str, Any]:
-    left_out = ("pictures", "drawing")
-    return {key: value for key, value in asdict(one).items() if value is not None and key not in left_out}
 
 
 def _cell(value: Any) -> str:

@@ -33,10 +33,12 @@ def standing(target: str) -> dict[str, Any] | None:
     from graft.catalog import load
     from tasks.pipeline import plan, run_step, stale
     from tasks.results import read_decision, read_metrics, summary
+    from tasks.sharing import unshared
     from tasks.shifts import changed_shifts
 
     catalog = load()
-    if stale(plan(target, catalog).stages) or changed_shifts(target, catalog):
+    stages = plan(target, catalog).stages
+    if stale(stages) or changed_shifts(target, catalog) or unshared(stages):
         return None
     run_step("publish", target, lambda line: None)
     return summary(read_metrics(target), read_decision(target))
@@ -57,21 +59,41 @@ def lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def retrain(targets: list[str], as_json: bool = False) -> None:
-    """Run every target that is stale and say what became of each."""
+    """Run every target that is stale, on the workers where `graft up --team` runs here, and say what became of each."""
     from flows.local import run_flow
+    from flows.serving import team_runs_here
     from graft.catalog import load
+    from graft.errors import GraftError
 
     catalog = load()
     for name in targets:
         catalog.target(name)
-    from graft.errors import GraftError
-
     try:
-        rows = run_flow("retrain", {"targets": targets})
+        rows = _on_workers(targets) if team_runs_here() else run_flow("retrain", {"targets": targets})
     except GraftError as error:
         _print_rows(getattr(error, "rows", []), as_json)
         raise
     _print_rows(rows, as_json)
+
+
+def _on_workers(targets: list[str]) -> list[dict[str, Any]]:
+    from flows.serving import prepare_environment, running_here
+
+    prepare_environment()
+    os.environ["PREFECT_API_URL"] = str(running_here())
+    from flows.retrain import SomeFailed
+    from flows.workers import follow, table_of
+
+    run = follow("retrain/retrain", {"targets": targets}, f"{', '.join(targets) or 'all targets'}: retrain", _say)
+    assert run.state is not None
+    rows = [{key: value for key, value in row.items() if value} for row in table_of(run.id, "retrain-summary")]
+    if not run.state.is_completed():
+        raise SomeFailed(rows or [{"target": run.name, "error": run.state.message or str(run.state.name)}])
+    return rows
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _print_rows(rows: list[Mapping[str, Any]], as_json: bool) -> None:
@@ -79,4 +101,5 @@ def _print_rows(rows: list[Mapping[str, Any]], as_json: bool) -> None:
         print(json.dumps(rows, indent=2))
         return
     for row in rows:
-        print(f"{row['target']}: {row.get('error') or row['sentence'] + ' ' + row['model']}", file=sys.stdout)
+        said = row.get("error") or " ".join(filter(None, [row.get("sentence"), row.get("model")]))
+        print(f"{row['target']}: {said}")

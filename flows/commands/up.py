@@ -9,33 +9,45 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
+from flows.pools import GPU, LIGHT
 from flows.serving import POINTER, prepare_environment, running_here, serving
 from graft.errors import BadInput, GraftError
 from graft.manifest import write_whole
-from tasks.children import end_guarded, environment, start_guarded
+from tasks.children import end_guarded, start_guarded
 
 PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
-POOL = "gpu"
 
 
 def up(port: int) -> None:
-    """Run server, pool, deployments and one worker until Ctrl-C or SIGTERM; nothing outlives this call."""
+    """Run server, pools, deployments and workers until Ctrl-C or SIGTERM; nothing outlives this call."""
     refuse_taken(port)
     prepare_environment()
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job starts with Ctrl-C ignored
-        signal.signal(number, _stop)
-    print("starting the server", flush=True)
+    stop_on_signal()
+    say("starting the server")
     with suppress(KeyboardInterrupt), serving(port, dashboard=True) as url, pointed_to(url):
-        make_pool()
-        with worker() as process:
-            deploy()
+        from flows.deploying import deploy_all
+
+        deploy_all(lambda line: None)
+        with worker(GPU, "1") as one, worker(LIGHT, "8") as other:
             announce(url)
-            while process.poll() is None:
+            while one.poll() is None and other.poll() is None:
                 time.sleep(0.5)
-        raise GraftError(f"the worker ended with exit code {process.returncode}; see what it said above")
-    print("ended")
+        raise GraftError("a worker ended by itself; see what it said above")
+    say("ended")
+
+
+def stop_on_signal() -> None:
+    """Let Ctrl-C and SIGTERM end the command; a shell's background job starts with Ctrl-C ignored."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
 
 
 def refuse_taken(port: int) -> None:
@@ -65,30 +77,13 @@ def pointed_to(url: str) -> Iterator[None]:
         POINTER.unlink(missing_ok=True)
 
 
-def make_pool() -> None:
-    """Make the process pool known to the server, if it is not."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.workers.process import ProcessWorker
-
-    template = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template)
-    with get_client(sync_client=True) as client:
-        client.create_work_pool(pool, overwrite=True)
-
-
-def deploy() -> None:
-    """Make everything in prefect.yaml known to the server."""
-    command = [*PREFECT, "deploy", "--all"]
-    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise GraftError(f"`prefect deploy --all` failed:\n{result.stdout}{result.stderr}")
-
-
 @contextmanager
-def worker() -> Iterator[subprocess.Popen[bytes]]:
-    """Run one worker; one flow run at a time, because runs share this checkout."""
-    process = start_guarded([*PREFECT, "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"])
+def worker(pool: str, limit: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one worker of a pool; runs of the pool `gpu` come one at a time, because they share this checkout."""
+    origin = {"GRAFT_ORIGIN": str(Path.cwd())}
+    process = start_guarded(
+        [*PREFECT, "worker", "start", "--pool", pool, "--type", "process", "--limit", limit], extra=origin
+    )
     try:
         yield process
     finally:

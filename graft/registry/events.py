@@ -28,16 +28,41 @@ class GateResult(Record):
 
 
 class Happening(Record):
-    """What every event says: which version, who, when, why."""
+    """What every event says: about which model, who, when, why."""
 
     model: str
-    version: int = Field(ge=1)
     who: str
     when: AwareDatetime
     reason: str
 
 
-class Registered(Happening):
+class Claimed(Happening):
+    """A run began. From now on it alone may publish by itself; what an earlier run still says is refused."""
+
+    kind: Literal["claimed"] = "claimed"
+    claim: int = Field(ge=1)
+    """Number of the claim: the fencing token of all that the run says."""
+    run: str
+    """Name of the run, for people."""
+
+
+class OfVersion(Happening):
+    """What is said of one version."""
+
+    version: int = Field(ge=1)
+
+
+class ByRun(OfVersion):
+    """What a run may say, and then says under its claim."""
+
+    claim: int | None = Field(None, ge=1)
+    """The claim that it was said under; none where a person decided.
+
+    The number after the newest claims in the same moment: so does a publication that no run has claimed for.
+    """
+
+
+class Registered(ByRun):
     """A package became a version."""
 
     kind: Literal["registered"] = "registered"
@@ -49,7 +74,7 @@ class Registered(Happening):
     """The evaluation's metrics.json."""
 
 
-class Promoted(Happening):
+class Promoted(ByRun):
     """A version became champion."""
 
     kind: Literal["promoted"] = "promoted"
@@ -61,7 +86,17 @@ class Promoted(Happening):
     """Whether a person overruled the verdict."""
 
 
-class Rejected(Happening):
+class Proposed(ByRun):
+    """A version passed every gate, and awaits the approval of a person."""
+
+    kind: Literal["proposed"] = "proposed"
+    gates: tuple[GateResult, ...]
+    """Results of the gates."""
+    asked: dict[str, Any]
+    """The gates' settings that were asked."""
+
+
+class Rejected(ByRun):
     """A version failed a gate; it stays, and a person may still promote it."""
 
     kind: Literal["rejected"] = "rejected"
@@ -71,7 +106,7 @@ class Rejected(Happening):
     """The gates' settings that were asked."""
 
 
-class RolledBack(Happening):
+class RolledBack(OfVersion):
     """The champion gave way to the one before it; `version` is the one that is champion again."""
 
     kind: Literal["rolled-back"] = "rolled-back"
@@ -79,8 +114,10 @@ class RolledBack(Happening):
     """The version that was champion until then."""
 
 
-Event = Annotated[Registered | Promoted | Rejected | RolledBack, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+Decided = Promoted | Proposed | Rejected
+"""What gates can come to."""
+Event = Claimed | Registered | Promoted | Proposed | Rejected | RolledBack
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 
 def parse(content: bytes, key: str) -> Event:
@@ -101,10 +138,11 @@ def dump(event: Event) -> bytes:
     return (event.model_dump_json(indent=2) + "\n").encode()
 
 
-def signature() -> dict[str, Any]:
-    """Return `who` and `when` of an event that happens now, here."""
+def signature(person: str | None = None) -> dict[str, Any]:
+    """Return `who` and `when` of an event that happens now, here; `person` is who asked this account to say it."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user often has no name
         user = "unknown"
-    return {"who": f"{user}@{platform.node() or 'unknown'}", "when": datetime.now(UTC)}
+    account = f"{user}@{platform.node() or 'unknown'}"
+    return {"who": f"{person.strip()}, by {account}" if person else account, "when": datetime.now(UTC)}

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from graft.errors import RegistryError
-from graft.registry.events import Event, Promoted, Registered, Rejected, RolledBack
+from graft.registry.events import Claimed, Decided, Event, Promoted, Proposed, Registered, Rejected, RolledBack
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,40 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """Who may publish by itself: the run that took the newest number."""
+
+    number: int
+    run: str
+    who: str
+    when: datetime
+
+
+@dataclass(frozen=True)
 class State:
-    """A model after some of its events. `champions` are the present one, last, and those it would fall back to."""
+    """A model after some of its events. `champions` are the present one, last, and those it would fall back to.
+
+    `awaiting` are the versions that passed every gate against the present champion and await a person's approval;
+    `claim` is the newest, None where no run has ever claimed the model.
+    """
 
     model: str
     versions: tuple[Version, ...] = ()
     champions: tuple[int, ...] = ()
     challenger: int | None = None
+    awaiting: tuple[int, ...] = ()
+    claim: Claim | None = None
     history: tuple[Event, ...] = field(default=(), repr=False)
 
     @property
     def champion(self) -> int | None:
         """The version that `NAME@champion` means."""
         return self.champions[-1] if self.champions else None
+
+    @property
+    def next_claim(self) -> int:
+        """The number by which the next run takes the model over."""
+        return self.claim.number + 1 if self.claim else 1
 
     @property
     def aliases(self) -> dict[str, int]:
@@ -65,9 +86,9 @@ class State:
         """Return the version that holds a package, if one does."""
         return next((version for version in self.versions if version.digest == digest), None)
 
-    def decision(self, number: int) -> Promoted | Rejected | None:
+    def decision(self, number: int) -> Decided | None:
         """Return the last gate decision on a version; promotions by hand are none."""
-        decisions = [event for event in self.history if isinstance(event, Promoted | Rejected) and event.gates]
+        decisions = [event for event in self.history if isinstance(event, Decided) and event.gates]
         return next((event for event in reversed(decisions) if event.version == number), None)
 
     def was_champion(self, number: int) -> bool:
@@ -85,16 +106,38 @@ def after(state: State, event: Event) -> State:
     if event.model != state.model:
         raise _impossible(state, event, f"it is about model '{event.model}'")
     state = replace(state, history=(*state.history, event))
+    if isinstance(event, Registered | Decided):
+        state = _under_claim(state, event)
     match event:
+        case Claimed():
+            return _claimed(state, event)
         case Registered():
             return _registered(state, event)
         case Promoted():
             return _promoted(state, event)
+        case Proposed():
+            state.version(event.version)
+            return replace(state, awaiting=(*_without(state.awaiting, event.version), event.version))
         case Rejected():
             state.version(event.version)
-            return state
+            return replace(state, awaiting=_without(state.awaiting, event.version))
         case RolledBack():
             return _rolled_back(state, event)
+
+
+def _claimed(state: State, event: Claimed) -> State:
+    if event.claim != state.next_claim:
+        raise _impossible(state, event, f"the next claim is {state.next_claim}")
+    return replace(state, claim=Claim(event.claim, event.run, event.who, event.when))
+
+
+def _under_claim(state: State, event: Registered | Decided) -> State:
+    if event.claim in (None, state.next_claim - 1):
+        return state
+    if event.claim == state.next_claim:
+        return replace(state, claim=Claim(event.claim, "publish, by hand", event.who, event.when))
+    newest = state.next_claim - 1
+    raise _impossible(state, event, f"it was said under claim {event.claim}, and the newest was {newest}")
 
 
 def _registered(state: State, event: Registered) -> State:
@@ -109,17 +152,23 @@ def _promoted(state: State, event: Promoted) -> State:
     if event.version == state.champion:
         raise _impossible(state, event, "that version is champion already")
     challenger = None if state.challenger == event.version else state.challenger
-    return replace(state, champions=(*state.champions, event.version), challenger=challenger)
+    # What awaited approval was better than the champion before; against this one it was never held.
+    return replace(state, champions=(*state.champions, event.version), challenger=challenger, awaiting=())
 
 
 def _rolled_back(state: State, event: RolledBack) -> State:
     if state.champions[-2:] != (event.version, event.abandoned):
         raise _impossible(state, event, f"the champions were {list(state.champions)}")
-    return replace(state, champions=state.champions[:-1])
+    return replace(state, champions=state.champions[:-1], awaiting=())
+
+
+def _without(numbers: tuple[int, ...], number: int) -> tuple[int, ...]:
+    return tuple(one for one in numbers if one != number)
 
 
 def _impossible(state: State, event: Event, reason: str) -> RegistryError:
-    what = f"event {len(state.history)} ({event.kind}, version {event.version})"
+    about = f"claim {event.claim}" if isinstance(event, Claimed) else f"version {event.version}"
+    what = f"event {len(state.history)} ({event.kind}, {about})"
     return RegistryError(
         f"{state.model}: {what} cannot have happened: {reason}",
         advice="The registry's events were changed by hand; restore them from a backup.",

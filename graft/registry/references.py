@@ -19,6 +19,8 @@ def split(reference: str) -> tuple[str, str]:
 
 def resolve(state: State, which: str) -> Version:
     """Return the version that `which` means; empty means the champion, else the latest."""
+    if not state.versions:
+        raise RegistryError(f"{state.model}: no version is registered yet; `graft run {state.model}` registers one")
     if not which:
         return state.version(state.champion or len(state.versions))
     if which.isdecimal():

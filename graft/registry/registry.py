@@ -7,9 +7,10 @@ from tempfile import TemporaryDirectory
 
 from graft.catalog import nearest
 from graft.errors import RegistryError
-from graft.registry import log
-from graft.registry.events import Event, Promoted, RolledBack, signature
+from graft.registry.claims import claimed
+from graft.registry.events import Claimed, Event, Promoted, RolledBack, signature
 from graft.registry.fold import State, Version
+from graft.registry.log import Log, Saying
 from graft.registry.package import Package, check_golden
 from graft.registry.references import resolve, split
 from graft.registry.shelf import download, keep
@@ -31,19 +32,32 @@ class Registry:
 
     def __init__(self, store: Store, cache: Path) -> None:
         self.store, self.cache = store, cache
-        self._probed = False
+        self._log, self._probed = Log(store), False
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of every model."""
+        return self._log.models()
 
     def models(self) -> tuple[State, ...]:
         """Return the state of every model, by name."""
-        return tuple(log.read(self.store, name) for name in log.models(self.store))
+        return tuple(self._log.read(name) for name in self._log.models())
 
     def state(self, name: str) -> State:
         """Return the state of a model; raises RegistryError naming the nearest where there is none."""
-        known = log.models(self.store)
-        if name not in known:
+        state = self._log.read(name)
+        if not state.history:
+            known = self._log.models()
             advice = "" if known else "`graft run TARGET` registers its first version."
             raise RegistryError(f"no model '{name}' in the registry; {nearest(name, list(known))}", advice=advice)
-        return log.read(self.store, name)
+        return state
+
+    def read(self, name: str) -> State:
+        """Return the state of a model, an empty one where nothing has happened yet."""
+        return self._log.read(name)
+
+    def claim(self, model: str, run: str) -> Claimed:
+        """Take a model over for a run: from now on nothing that earlier runs say of it by themselves is accepted."""
+        return self.append(model, lambda state: claimed(state, run))[1]
 
     def show(self, reference: str) -> Version:
         """Return the version that NAME, NAME@3, NAME@champion or NAME@challenger means."""
@@ -66,10 +80,15 @@ class Registry:
         """Read a package from the store itself: digests, loading, golden samples; raises RegistryError otherwise."""
         return self._verified(self.show(reference))
 
-    def promote(self, reference: str, reason: str, force: bool = False) -> Promoted:
-        """Make a verified version champion by a person's decision; `force` overrules the verdict `hurts`."""
+    def promote(self, reference: str, reason: str, force: bool = False, person: str | None = None) -> Promoted:
+        """Make a verified version champion by a person's decision; `force` overrules the verdict `hurts`.
+
+        `person` is who decides, where this is not the account that runs it.
+        """
         version = self.show(reference)
         _require_reason(reason)
+        if person is not None and not person.strip():
+            raise RegistryError("a decision by hand needs the name of who decides", advice="It stays in the history.")
         if version.verdict == "hurts" and not force:
             raise RegistryError(
                 f"{version.name}: its verdict is 'hurts': it was worse than training from scratch",
@@ -80,7 +99,7 @@ class Registry:
 
         def decide(state: State) -> Promoted:
             _refuse_champion(state, version)
-            about = {"model": version.model, "version": version.number, "reason": reason, **signature()}
+            about = {"model": version.model, "version": version.number, "reason": reason, **signature(person)}
             return Promoted(**about, forced=force and version.verdict == "hurts")
 
         return self.append(version.model, decide)[1]
@@ -108,12 +127,12 @@ class Registry:
 
         return self.append(before.model, decide)[1]
 
-    def append(self, model: str, decide: Callable[[State], log.Saying]) -> tuple[State, log.Saying]:
+    def append(self, model: str, decide: Callable[[State], Saying]) -> tuple[State, Saying]:
         """Add an event; the first of this process finds out whether the store is fit for it."""
         if not self._probed:
             probe(self.store)
             self._probed = True
-        return log.append(self.store, model, decide)
+        return self._log.append(model, decide)
 
     def _verified(self, version: Version) -> Verification:
         with TemporaryDirectory(prefix="graft-verify-") as folder:

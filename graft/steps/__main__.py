@@ -26,6 +26,7 @@ STEPS = {
     "pretrain": ("graft.steps.pretrain", "run"),
     "adapt": ("graft.steps.adapt", "run"),
     "evaluate": ("graft.steps.evaluate", "run"),
+    "claim": ("graft.steps.claim", "run"),
     "publish": ("graft.steps.publish", "run"),
 }
 USAGE = f"usage: python -m graft.steps STEP NAME\n  STEP is one of {', '.join(STEPS)}; NAME is a source or a target"

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 import time
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from graft.study.preparation import Prepared, prepare
 from graft.study.study import shifted
 from graft.study.tables import write_tables
 from graft.study.warm_start import Memory, begin, open_memory
+from graft.training.offsite import forget
 
 log = logging.getLogger(__name__)
 SOURCES, FOLDER = Path("checkpoints"), Path("runs")
@@ -69,7 +69,7 @@ def run(name: str, catalog: Catalog) -> None:
             facts["label_curve"] = facts["label_curve"] or NO_CURVE
         facts |= {"seconds": round(prepared.spent + time.perf_counter() - started, 3)}
         (folder / "study.json").write_text(json.dumps(facts, indent=2) + "\n")
-    shutil.rmtree(bench.folder, ignore_errors=True)
+    forget(bench.folder)
     if earlier is None and result.ended is None:  # the last: a study that was killed begins with what it began with
         memory.keep(result, curve)
     winner = result.winner

@@ -33,6 +33,7 @@ from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training import Job, Trained, score, train
 from graft.training.batches import generator, group_by_length, steps_per_epoch
+from graft.training.offsite import forget
 
 log = logging.getLogger(__name__)
 FOLDER = Path("checkpoints")
@@ -84,7 +85,7 @@ def run(name: str, catalog: Catalog) -> None:
             "digest": sha256(folder / "model.safetensors"),
         }
         (folder / "source.json").write_text(json.dumps(facts, indent=2) + "\n")
-    shutil.rmtree(state, ignore_errors=True)
+    forget(state)
     log.info("pretrain %s: test %s", name, ", ".join(f"{key} {value:.4f}" for key, value in metrics.items()))
 
 

@@ -32,6 +32,7 @@ def run(name: str, catalog: Catalog) -> None:
         test_rows=lambda: _test_rows(target),
         resamples=target.study.resamples,
         confidence=target.study.confidence,
+        claim=settings().claim,
     )
     decision = publish(open_registry(), candidate)
     write_whole(settings().work / "decisions" / f"{name}.json", _content(decision))
@@ -68,6 +69,8 @@ def _report(decision: Decision) -> None:
         log.info("gate %s: %s, %s", gate.gate, "passed" if gate.passed else "FAILED", gate.reason)
     if decision.promoted:
         outcome = "is champion"
+    elif decision.awaits_approval:
+        outcome = f"awaits approval (`graft promote {decision.model}@{decision.version} --reason WHY`)"
     elif decision.decided:
         outcome = "is not promoted"
     else:

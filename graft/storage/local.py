@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from graft.errors import BadInput, StoreUnfit
 from graft.manifest import disk_full, is_disk_full
-from graft.storage.store import Stat, checked
+from graft.storage.store import CHUNK, Stat, checked
 
 PARTIAL = ".partial"  # no key begins with a dot, so what is being written is never listed or read
 
@@ -24,6 +24,12 @@ class LocalStore:
     def get(self, key: str) -> bytes:
         """Return an object; raises FileNotFoundError when there is none."""
         return self._path(key).read_bytes()
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Stream an object's content piece by piece; raises FileNotFoundError when there is none."""
+        with self._path(key).open("rb") as stream:
+            while piece := stream.read(CHUNK):
+                yield piece
 
     def download(self, key: str, path: Path) -> None:
         """Copy an object into a file; raises FileNotFoundError when there is none."""
@@ -39,6 +45,8 @@ class LocalStore:
 
     def put_if_absent(self, key: str, content: bytes | Path) -> bool:
         """Write an object unless the key is taken; raises StoreUnfit where the file system has no hard links."""
+        if self._path(key).exists():  # the link below decides; this spares a late writer its two waits for the disk
+            return False
         with self._written(key, content) as (beside, path):
             try:
                 path.hardlink_to(beside)
@@ -62,14 +70,15 @@ class LocalStore:
         path = self._path(key)
         return Stat(path.stat().st_size) if path.is_file() else None
 
-    def list(self, folder: str = "") -> tuple[str, ...]:
-        """Return every key below a folder, in order; links are not followed."""
+    def list(self, folder: str = "", after: str = "") -> tuple[str, ...]:
+        """Return every key below a folder, in order, with `after` those that come after it; links are not followed."""
         start = self._path(folder) if folder else self.root
         found = []
         for place, folders, files in os.walk(start):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            paths = [Path(place, name) for name in files if not name.startswith(".")]
-            found += [path.relative_to(self.root).as_posix() for path in paths if not path.is_symlink()]
+            below = "" if Path(place) == self.root else f"{Path(place).relative_to(self.root).as_posix()}/"
+            names = [name for name in files if not name.startswith(".") and below + name > after]
+            found += [below + name for name in names if not Path(place, name).is_symlink()]
         return tuple(sorted(found))
 
     def _path(self, key: str) -> Path:

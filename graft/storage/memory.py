@@ -1,5 +1,7 @@
 """A store in memory: the shipped fake, for tests and for trying things out."""
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 
@@ -19,6 +21,10 @@ class MemoryStore:
             return self._objects[checked(key)]
         except KeyError:
             raise FileNotFoundError(key) from None
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Stream an object's content, in one piece; raises FileNotFoundError when there is none."""
+        yield self.get(key)
 
     def download(self, key: str, path: Path) -> None:
         """Write an object into a file; raises FileNotFoundError when there is none."""
@@ -47,13 +53,15 @@ class MemoryStore:
     def stat(self, key: str) -> Stat | None:
         """Return the facts of an object, or None when there is none."""
         data = self._objects.get(checked(key))
-        return None if data is None else Stat(len(data))
+        return (
+            None if data is None else Stat(len(data), hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest())
+        )
 
-    def list(self, folder: str = "") -> tuple[str, ...]:
-        """Return every key below a folder, in order."""
+    def list(self, folder: str = "", after: str = "") -> tuple[str, ...]:
+        """Return every key below a folder, in order; with `after` those that come after that key."""
         prefix = f"{checked(folder)}/" if folder else ""
         with self._lock:
-            return tuple(sorted(key for key in self._objects if key.startswith(prefix)))
+            return tuple(sorted(key for key in self._objects if key.startswith(prefix) and key > after))
 
 
 def _read(content: bytes | Path) -> bytes:

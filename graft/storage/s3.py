@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from graft.errors import BadInput, Transient
 from graft.manifest import disk_full, is_disk_full
-from graft.storage.store import Stat, checked
+from graft.storage.store import CHUNK, Stat, checked
 
 PART = 16 * 2**20  # bytes; what is larger goes up and down in parts of this size, several at once
 AT_ONCE = 8
@@ -45,6 +49,12 @@ class S3Store:
         with self._said(key):
             found = self.client.get_object(Bucket=self.bucket, Key=self._key(key), ChecksumMode="ENABLED")
             return bytes(found["Body"].read())
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Stream an object's content piece by piece; raises FileNotFoundError when there is none."""
+        with self._said(key):
+            body = self.client.get_object(Bucket=self.bucket, Key=self._key(key), ChecksumMode="ENABLED")["Body"]
+            yield from body.iter_chunks(CHUNK)
 
     def download(self, key: str, path: Path) -> None:
         """Stream an object into a file, in parts; raises FileNotFoundError when there is none."""
@@ -91,15 +101,22 @@ class S3Store:
     def stat(self, key: str) -> Stat | None:
         """Return the facts of an object, or None when there is none."""
         found = self._head(key)
-        return None if found is None else Stat(int(found["ContentLength"]))
+        return None if found is None else Stat(int(found["ContentLength"]), _sha256(found), *_md5(found))
 
-    def list(self, folder: str = "") -> tuple[str, ...]:
-        """Return every key below a folder, in order."""
+    def list(self, folder: str = "", after: str = "") -> tuple[str, ...]:
+        """Return every key below a folder, in order; with `after` those that come after that key."""
         below = self.prefix + (f"{checked(folder)}/" if folder else "")
+        begin = {"StartAfter": self._key(after)} if after else {}
         with self._said(folder):
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below, **begin)
             keys = [one["Key"].removeprefix(self.prefix) for page in pages for one in page.get("Contents", ())]
         return tuple(sorted(key for key in keys if not any(part.startswith(".") for part in key.split("/"))))
+
+    def now(self) -> datetime:
+        """Return what time it is there, to the second; raises BadInput when the bucket is missing or closed to us."""
+        with self._said(""):
+            found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.prefix}probe/", MaxKeys=1)
+        return parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     @property
     def client(self) -> Any:
@@ -115,7 +132,7 @@ class S3Store:
     def _head(self, key: str) -> Any:
         try:
             with self._said(key):
-                return self.client.head_object(Bucket=self.bucket, Key=self._key(key))
+                return self.client.head_object(Bucket=self.bucket, Key=self._key(key), ChecksumMode="ENABLED")
         except FileNotFoundError:
             return None
 
@@ -154,6 +171,8 @@ class S3Store:
             return _Taken(place)
         if known & BUSY:
             return _Busy(place)
+        if code == "RequestTimeTooSkewed":
+            return BadInput(f"{place}: the clock of this machine is wrong: {_words(error)}", advice="Set it, by NTP.")
         if known & REFUSED:
             return self._forbidden(place, _words(error))
         if status.startswith("5") or code in ("SlowDown", "RequestTimeout"):
@@ -166,6 +185,21 @@ class S3Store:
             advice="They come from the environment or ~/.aws, as boto3 reads them (AWS_PROFILE, AWS_ACCESS_KEY_ID and "
             "so on); the store's address from AWS_ENDPOINT_URL_S3.",
         )
+
+
+def _sha256(found: Mapping[str, Any]) -> str | None:
+    """Return the digest of an object that went up in one piece; what went up in parts has one of its parts' digests."""
+    kept, tag = str(found.get("ChecksumSHA256", "")), str(found.get("ETag", ""))
+    return b64decode(kept).hex() if kept and "-" not in kept + tag else None
+
+
+def _md5(found: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the ETag as the md5 it is, or as that of parts; under a key of the bucket's own it is neither."""
+    tag = str(found.get("ETag", "")).strip('"')
+    if found.get("ServerSideEncryption") not in (None, "AES256") or "SSECustomerAlgorithm" in found:
+        return None, None
+    whole, parts = re.fullmatch(r"[0-9a-f]{32}", tag), re.fullmatch(r"[0-9a-f]{32}-[0-9]+", tag)
+    return tag if whole else None, tag if parts else None
 
 
 class _Taken(Exception):
@@ -190,7 +224,8 @@ def _connect() -> Any:
     from botocore.config import Config
 
     retries = {"mode": "standard", "total_max_attempts": TRIES}
-    return boto3.client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60))
+    # a session of its own: the shared one keeps the first credentials that it found
+    return boto3.Session().client("s3", config=Config(retries=retries, connect_timeout=5, read_timeout=60))
 
 
 def _transfer() -> Any:

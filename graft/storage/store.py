@@ -1,10 +1,13 @@
 """What a store can do. Keys are relative posix paths such as `events/digits/00000001.json`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from graft.errors import BadInput
+
+CHUNK = 2**20  # bytes of a piece of a streamed object
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,12 @@ class Stat:
     """What is known of an object without reading it."""
 
     bytes: int
+    sha256: str | None = None
+    """Hex digest of the content, where the store keeps one; None where only reading would tell."""
+    md5: str | None = None
+    """The same; S3 says it of what arrived in one piece."""
+    parts: str | None = None
+    """What S3 says of what arrived in several: the md5 of the md5 of its parts, a dash, and their count."""
 
 
 class Store(Protocol):
@@ -23,6 +32,9 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes:
         """Return an object; raises FileNotFoundError when there is none."""
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Stream an object's content piece by piece; raises FileNotFoundError when there is none."""
 
     def download(self, key: str, path: Path) -> None:
         """Stream an object into a file; raises FileNotFoundError when there is none."""
@@ -39,8 +51,11 @@ class Store(Protocol):
     def stat(self, key: str) -> Stat | None:
         """Return the facts of an object, or None when there is none."""
 
-    def list(self, folder: str = "") -> tuple[str, ...]:
-        """Return every key below a folder, in order; half-written objects are not among them."""
+    def list(self, folder: str = "", after: str = "") -> tuple[str, ...]:
+        """Return every key below a folder, in order; half-written objects are not among them.
+
+        With `after`, a key, only those that come after it in that order: what is known already costs nothing.
+        """
 
 
 def checked(key: str) -> str:

@@ -28,6 +28,7 @@ from graft.study.skill import Skill
 from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, predict, train
 from graft.training.batches import generator
 from graft.training.flops import Meter
+from graft.training.offsite import keep_files, recall_files
 from graft.training.prefix import Prefix, playing
 
 POINTS = 10  # on a trial's learning curve
@@ -149,6 +150,7 @@ def run_trial(bench: Bench, candidate: Candidate, seed: int, fold: Fold, report:
         forgetting=_forgetting(bench, candidate, model),
     )
     write_whole(path / OUTCOME, json.dumps(asdict(outcome)))
+    keep_files(path / OUTCOME)
     return outcome
 
 
@@ -178,7 +180,7 @@ def run_part(
     roles = {"candidate": "curve-winner", "control": "curve-control"}
     candidate = replace(candidate, role=roles[candidate.role])
     path = bench.folder / f"{_name(candidate, seed)}-rows-{len(rows)}"
-    if (known := _read(path)) is not None:
+    if (known := _read(path, ANSWERS)) is not None:
         return np.load(path / ANSWERS, allow_pickle=False), known
     model, outcome = _train(bench, candidate, seed, path, bench.examples.take(rows), None, None, steps, report)
     answers = predict(model, bench.problem, test, bench.processor)
@@ -186,6 +188,7 @@ def run_part(
     np.save(stream, answers, allow_pickle=False)
     write_whole(path / ANSWERS, stream.getvalue())
     write_whole(path / OUTCOME, json.dumps(asdict(outcome)))  # the last: what it says is finished
+    keep_files(path / ANSWERS, path / OUTCOME)
     return answers, outcome
 
 
@@ -296,7 +299,9 @@ def _as_path(strategy: str) -> str:
     return f"{re.sub(r'[^a-zA-Z0-9]+', '-', strategy)[:40]}-{digest({'strategy': strategy})}"
 
 
-def _read(path: Path) -> Outcome | None:
+def _read(path: Path, *others: str) -> Outcome | None:
+    """Return what a finished training gave, here or on another machine, from which its other files come first."""
+    recall_files(path, *others, OUTCOME)
     try:
         return Outcome(**json.loads((path / OUTCOME).read_text()))
     except FileNotFoundError:

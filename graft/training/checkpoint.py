@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from graft.errors import CheckpointError
 from graft.manifest import verify_manifest, whole_folder
+from graft.training import offsite
 
 log = logging.getLogger(__name__)
 KEPT = 2  # the newest may be damaged; then the one before it serves
@@ -30,8 +31,9 @@ class Snapshot:
 
 
 def save_snapshot(folder: Path, snapshot: Snapshot) -> None:
-    """Write `folder/step-N` whole, then drop the oldest beyond the two that are kept."""
-    with whole_folder(folder / f"step-{snapshot.step:08d}") as partial:
+    """Write `folder/step-N` whole, then drop the oldest beyond the two that are kept; the store has a copy, too."""
+    place = folder / f"step-{snapshot.step:08d}"
+    with whole_folder(place) as partial:
         # clones: safetensors refuses tied weights, which share memory
         save_file(
             {name: tensor.detach().cpu().clone() for name, tensor in snapshot.tensors.items()},
@@ -40,10 +42,19 @@ def save_snapshot(folder: Path, snapshot: Snapshot) -> None:
         (partial / "facts.json").write_text(json.dumps(snapshot.facts))
     for old in _steps(folder)[KEPT:]:
         shutil.rmtree(old)
+    offsite.keep(place)
 
 
 def load_snapshot(folder: Path) -> Snapshot | None:
-    """Return the newest complete snapshot, or None; a damaged one is named in the log and passed over."""
+    """Return the newest complete snapshot, or None; a damaged one is named in the log and passed over.
+
+    Another machine may have got further: what the store of `GRAFT_CHECKPOINTS` has of this training counts too.
+    """
+    here = _load(folder)
+    return _load(folder) if offsite.recall(folder, None if here is None else here.step) else here
+
+
+def _load(folder: Path) -> Snapshot | None:
     for path in _steps(folder):
         try:
             verify_manifest(path)

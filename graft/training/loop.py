@@ -25,7 +25,7 @@ from graft.problems.examples import Examples
 from graft.problems.problem import Problem
 from graft.settings import settings
 from graft.strategies.strategy import Leg
-from graft.training import adapters
+from graft.training import adapters, offsite
 from graft.training.batches import generator, paired, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
 from graft.training.device import make_accelerator, use_threads
@@ -248,6 +248,7 @@ class Run:
             save_snapshot(self.job.folder, self._snapshot())
             self._saved = time.monotonic()
         if stop:
+            offsite.settle()
             raise Interrupted(f"stopped at step {self.step} of {self.end}; the same command goes on from there")
 
     def _snapshot(self) -> Snapshot:

@@ -1,6 +1,7 @@
 """Rows that are made of the real datasets, from small ones of the same form."""
 
 import csv
+import json
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,6 +16,13 @@ from tests.masks import discs, png
 from tests.sounds import tone
 
 SPEAKERS = ("lucas", "theo", "anna")
+PASSAGES = {
+    "train": ["The tower was built in 1889 by Gustave Eiffel. It is 330 metres high, and was the highest for years."],
+    "validation": [
+        "In Rome people have built bridges over the Tiber for two thousand years. Some of them are still standing.",
+        "The first railway of Japan went from Tokyo to Yokohama in 1872. It was 29 kilometres long.",
+    ],
+}
 
 
 @pytest.fixture
@@ -44,7 +52,12 @@ def real(tmp_path, monkeypatch):
             )
         named = [{"file_name": f"{d}_{s}_{t}.wav", "label": str(d), "speaker": s} for d, s, t in clips]
         write_csv(folder / "metadata.csv", named)
+    for split in ("train", "validation"):
+        articles = [{"paragraphs": [{"context": passage, "qas": []}]} for passage in PASSAGES[split]]
+        (tmp_path / "data/squad").mkdir(exist_ok=True)
+        (tmp_path / f"data/squad/{split}.json").write_text(json.dumps({"data": articles}))
     monkeypatch.setattr(derived, "REAL", tmp_path / "data")
+    monkeypatch.setattr(derived, "LOOKED_UP", 20)
     return tmp_path
 
 
@@ -91,3 +104,19 @@ def test_what_is_made_once_stays(real):
     folder = derived.make("nuclei", real)
     (folder / "stained/classes.txt").write_text("mine\n")
     assert (derived.make("nuclei", real) / "stained/classes.txt").read_text() == "mine\n"
+
+
+def test_questions_are_made_of_the_passages_of_their_own_split_and_words_to_look_up_of_training_alone(real):
+    folder = derived.make("squad", real)
+    found = {
+        split: pq.read_table(folder / f"cloze/{split}.parquet").to_pylist() for split in ("train", "validation", "test")
+    }
+    texts = {split: " ".join(row["text"] for row in rows) for split, rows in found.items()}
+    assert "Gustave" in texts["train"]
+    assert "Rome" in texts["validation"]
+    assert "Yokohama" in texts["test"]
+    assert not any(word in texts["train"] for word in ("Rome", "Yokohama"))
+    looked_up = {split: sum(not row["question"].endswith("?") for row in rows) for split, rows in found.items()}
+    assert looked_up == {"train": 40, "validation": 0, "test": 0}
+    dataset = read(Data(path=str(folder / "cloze")), PROBLEMS["question-answering"])
+    assert dataset.splits["train"].num_rows == len(found["train"])

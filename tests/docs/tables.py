@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 MARKED = re.compile(r"<!-- table: ([\w-]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 SECTIONS = ("Source", "Target", "Data", "Checks", "Backbone", "Pretraining", "Study", "Evaluation", "Shift", "Gates")
+SECTIONS += ("Watch", "Retraining")
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", dict: "mapping"}
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 

@@ -10,7 +10,16 @@ from flows.terminal import complain
 from graft.errors import BadInput, GraftError, Interrupted, Transient
 
 COMMANDS = [["run"], ["retrain"], ["layers"], ["predict"], ["up"], ["new", "target"], ["new", "source"], ["models"]]
-COMMANDS += [["rank"], *(["models", name] for name in ("show", "promote", "rollback", "history", "verify"))]
+COMMANDS += [["doctor"], ["deploy"], ["remote", "add"], ["remote", "check"]]
+COMMANDS += [
+    ["rank"],
+    ["watch"],
+    ["emit"],
+    ["promote"],
+    ["serve"],
+    *(["models", name] for name in ("show", "promote", "rollback", "history", "verify")),
+]
+COMMANDS += [["models", name] for name in ("push", "export", "tag")]
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():

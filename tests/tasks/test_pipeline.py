@@ -5,7 +5,7 @@ import pytest
 from graft.catalog import Catalog
 from graft.errors import BadInput, CatalogError, DataError, GraftError, Interrupted, Transient
 from tasks.outcomes import Outcome, failure, rebuild
-from tasks.pipeline import bring, has_remote, plan, produced, reproduce, stale
+from tasks.pipeline import bring, plan, produced, reproduce, stale
 
 
 def test_a_stage_runs_then_is_skipped_then_comes_back_from_the_run_cache(repo):
@@ -71,15 +71,6 @@ def test_an_outcome_of_no_class_of_ours_is_a_bug_and_not_bad_input(kind):
 def test_a_held_lock_is_transient():
     said = ["ERROR: Unable to acquire lock. Most likely another DVC process is running"]
     assert isinstance(failure("make", 255, None, said), Transient)
-
-
-def test_a_default_remote_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert not has_remote()
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[core]\n    remote = team\n['remote \"team\"']\n    url = s3://x\n")
-    assert has_remote()
 
 
 CATALOG = Catalog.model_validate(

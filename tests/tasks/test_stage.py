@@ -6,7 +6,7 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 
-from graft.errors import DataError, Transient
+from graft.errors import DataError, Killed, Transient
 from tasks.reporting import artifact_key
 from tasks.stage import run_stage
 
@@ -41,6 +41,19 @@ def test_bad_input_is_not_tried_again(endings, attempts):
     with pytest.raises(DataError, match="DataError happened"):
         one_stage()
     assert attempts() == ["DataError"]
+
+
+def test_a_step_that_was_killed_is_tried_once_more(endings, attempts):
+    endings(["killed", 0])
+    assert one_stage().action == "ran"
+    assert attempts() == ["killed", "done"]
+
+
+def test_a_step_that_is_killed_again_fails(endings, attempts):
+    endings(["killed", 0], ["killed", 0])
+    with pytest.raises(Killed, match="killed from outside"):
+        one_stage()
+    assert attempts() == ["killed", "killed"]
 
 
 def test_progress_reaches_the_dashboard(repo, monkeypatch):

@@ -37,8 +37,8 @@ def registry(tmp_path):
 def candidate():
     """Return a function that makes a candidate of a package folder."""
 
-    def make(folder, test_rows=lambda: pytest.fail("no row was to be read anew"), gates=None, **metrics):
+    def make(folder, test_rows=lambda: pytest.fail("no row was to be read anew"), gates=None, claim=None, **metrics):
         found = {**json.loads((folder / "graft.json").read_text())["metrics"], **metrics}
-        return Candidate("words", folder, found, gates or Gates(), test_rows, resamples=300)
+        return Candidate("words", folder, found, gates or Gates(), test_rows, resamples=300, claim=claim)
 
     return make

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graft.errors import RegistryError
-from graft.registry import log
-from graft.registry.events import GateResult, Promoted, Registered, Rejected, RolledBack, dump, parse
+from graft.registry.events import Claimed, GateResult, Promoted, Proposed, Registered, Rejected, RolledBack, dump, parse
 from graft.registry.fold import State, after, fold
+from graft.registry.log import Log
 from graft.storage import MemoryStore
 
 GATE = GateResult(gate="verdict", passed=False, found="hurts", required="helps", reason="the verdict is hurts")
@@ -25,18 +25,26 @@ def about(version):
     }
 
 
-def registered(version):
-    return Registered(
-        **about(version), digest=f"d{version}", package=f"models/m/d{version}", metrics={"verdict": "helps"}
-    )
+def registered(version, claim=None):
+    about_package = {"digest": f"d{version}", "package": f"models/m/d{version}", "metrics": {"verdict": "helps"}}
+    return Registered(**about(version), **about_package, claim=claim)
 
 
-def promoted(version):
-    return Promoted(**about(version))
+def promoted(version, claim=None):
+    return Promoted(**about(version), claim=claim)
 
 
-def rejected(version):
-    return Rejected(**about(version), gates=(GATE,), asked={})
+def rejected(version, claim=None):
+    return Rejected(**about(version), gates=(GATE,), asked={}, claim=claim)
+
+
+def proposed(version, claim=None):
+    return Proposed(**about(version), gates=(GATE,), asked={}, claim=claim)
+
+
+def claim(number):
+    told = {name: value for name, value in about(1).items() if name != "version"}
+    return Claimed(**told, claim=number, run=f"run {number}")
 
 
 def rolled_back(version, abandoned):
@@ -46,20 +54,25 @@ def rolled_back(version, abandoned):
 @st.composite
 def histories(draw):
     """Draw actions as people and publishers take them; those that are not possible are not taken."""
-    events, versions, champions = [], 0, []
-    for action in draw(st.lists(st.sampled_from(["register", "promote", "reject", "roll back"]), max_size=25)):
+    events, versions, champions, claims = [], 0, [], 0
+    actions = ["register", "promote", "propose", "reject", "roll back", "claim"]
+    for action in draw(st.lists(st.sampled_from(actions), max_size=25)):
+        under = draw(st.sampled_from([None, claims or None]))
         if action == "register":
             versions += 1
-            events.append(registered(versions))
+            events.append(registered(versions, under))
+        elif action == "claim":
+            claims += 1
+            events.append(claim(claims))
         elif action == "roll back" and len(champions) > 1:
             events.append(rolled_back(champions[-2], champions.pop()))
-        elif action in ("promote", "reject") and versions:
+        elif action in ("promote", "propose", "reject") and versions:
             version = draw(st.integers(1, versions))
-            if action == "reject":
-                events.append(rejected(version))
+            if action != "promote":
+                events.append((rejected if action == "reject" else proposed)(version, under))
             elif version != (champions or [0])[-1]:
                 champions.append(version)
-                events.append(promoted(version))
+                events.append(promoted(version, under))
     return events
 
 
@@ -70,6 +83,10 @@ def anything(draw):
         numbers.map(registered),
         numbers.map(promoted),
         numbers.map(rejected),
+        numbers.map(proposed),
+        numbers.map(claim),
+        st.builds(registered, numbers, numbers),
+        st.builds(promoted, numbers, numbers),
         st.builds(rolled_back, numbers, numbers),
     ]
     return draw(st.lists(st.one_of(kinds), max_size=12))
@@ -100,7 +117,10 @@ def test_whatever_is_claimed_aliases_name_registered_versions_or_the_history_is_
         state = fold("m", events)
     except RegistryError:
         return
-    assert all(1 <= number <= len(state.versions) for number in state.aliases.values())
+    assert all(1 <= number <= len(state.versions) for number in [*state.aliases.values(), *state.awaiting])
+    under = [event.claim for event in events if not isinstance(event, RolledBack) and event.claim is not None]
+    assert under == sorted(under)
+    assert state.next_claim == max(under, default=0) + 1
     assert state.champion is None or state.was_champion(state.champion)
     assert len(state.history) == len(events)
 
@@ -124,7 +144,7 @@ def test_the_order_in_which_objects_reached_the_store_is_of_no_account(events, r
     random.shuffle(numbered)
     for number, event in numbered:
         store.put(f"events/m/{number:08}.json", dump(event))
-    assert log.read(store, "m") == fold("m", events)
+    assert Log(store).read("m") == fold("m", events)
 
 
 @given(histories())
@@ -140,9 +160,35 @@ def test_the_challenger_is_the_newest_version_until_it_is_promoted(events):
     assert state.challenger == (newest if newest and not since else None)
 
 
+@given(histories())
+def test_what_awaits_approval_was_proposed_after_the_last_change_of_champion_and_not_rejected_since(events):
+    changes = [number for number, event in enumerate(events) if isinstance(event, Promoted | RolledBack)]
+    since = events[changes[-1] + 1 :] if changes else events
+    last = {event.version: event for event in since if isinstance(event, Proposed | Rejected)}
+    waiting = {version for version, event in last.items() if isinstance(event, Proposed)}
+    assert set(fold("m", events).awaiting) == waiting
+
+
+def test_logs_from_before_there_were_claims_still_fold():
+    old = b"""{"model": "m", "version": 1, "who": "ann@host", "when": "2025-01-01T00:00:00Z", "reason": "r",
+        "kind": "registered", "digest": "d", "package": "p", "metrics": {}}"""
+    state = fold("m", [parse(old, "key"), promoted(1)])
+    assert (state.champion, state.claim, state.next_claim) == (1, None, 1)
+
+
+def test_the_next_number_claims_in_the_same_moment():
+    state = fold("m", [claim(1), registered(1, 1), registered(2, 2), promoted(2, 2)])
+    assert (state.claim.number, state.claim.run, state.champion) == (2, "publish, by hand", 2)
+
+
 @pytest.mark.parametrize(
     ("events", "reason"),
     [
+        ([claim(2)], "the next claim is 1"),
+        ([claim(1), claim(1)], "the next claim is 2"),
+        ([claim(1), claim(2), registered(1, 1)], "said under claim 1, and the newest was 2"),
+        ([registered(1), promoted(1, 2)], "said under claim 2, and the newest was 0"),
+        ([registered(1), proposed(2)], "no such version"),
         ([registered(2)], "the next version is 1"),
         ([promoted(1)], "no such version"),
         ([registered(1), promoted(1), promoted(1)], "champion already"),

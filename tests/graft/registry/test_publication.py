@@ -1,13 +1,14 @@
 """From a package to a decision: repeated, overtaken, killed in the middle."""
 
+import json
 import shutil
 
 import pytest
 
 from graft.catalog import Gates
-from graft.errors import RegistryError
+from graft.errors import Fenced, RegistryError
 from graft.registry import Registry, publish
-from graft.registry.events import Promoted, Registered, Rejected
+from graft.registry.events import Promoted, Proposed, Registered, Rejected
 from graft.storage import MemoryStore
 
 
@@ -195,3 +196,107 @@ def test_two_publishers_of_one_package_make_one_version(tmp_path, make_package, 
     assert not decision.new
     history = registry.history("words")
     assert [type(event) for event in history] == [Registered, Promoted]
+
+
+def test_a_run_that_was_declared_dead_and_comes_back_cannot_publish_over_its_successor(
+    registry, make_package, candidate
+):
+    dead = registry.claim("words", "digits: transfer, attempt 1").claim
+    successor = registry.claim("words", "digits: transfer, attempt 2").claim
+    publish(registry, candidate(make_package("two", [True] * 10 + [False] * 10), claim=successor))
+    before = registry.store.list()
+    with pytest.raises(Fenced, match="run 'digits: transfer, attempt 2' took over") as fenced:
+        publish(registry, candidate(make_package("one", [True] * 20), claim=dead))
+    assert "may not publish any more" in str(fenced.value)
+    assert registry.store.list() == before  # not even its package was uploaded
+    assert registry.state("words").champion == 1
+
+
+def test_a_run_that_is_overtaken_between_registering_and_deciding_does_not_decide(tmp_path, make_package, candidate):
+    registry = Registry(Interruptible("promoted", lambda: registry.claim("words", "the next")), tmp_path / "cache")
+    claim = registry.claim("words", "the first").claim
+    with pytest.raises(Fenced, match="run 'the next' took over"):
+        publish(registry, candidate(make_package("one", [True] * 4), claim=claim))
+    assert kinds(registry) == ["claimed", "registered", "claimed"]
+    assert registry.state("words").champion is None
+
+
+def test_publishing_again_after_a_take_over_has_nothing_to_say_and_is_no_error(registry, make_package, candidate):
+    offered = candidate(make_package("one", [True] * 4), claim=registry.claim("words", "the first").claim)
+    publish(registry, offered)
+    registry.claim("words", "the next")
+    assert not publish(registry, offered).new
+    assert kinds(registry) == ["claimed", "registered", "promoted", "claimed"]
+
+
+def test_a_publication_without_a_run_takes_over_from_the_run_before(registry, make_package, candidate):
+    claim = registry.claim("words", "a run").claim
+    assert publish(registry, candidate(make_package("one", [True] * 4))).promoted
+    with pytest.raises(Fenced, match="run 'publish, by hand' took over"):
+        publish(registry, candidate(make_package("two", [True] * 4), claim=claim))
+
+
+def test_what_a_person_decides_needs_no_claim_and_takes_none(registry, make_package, candidate):
+    claim = registry.claim("words", "a run").claim
+    publish(registry, candidate(make_package("one", [True] * 4, verdict="neutral"), claim=claim))
+    registry.promote("words@1", "it is needed today")
+    two = candidate(make_package("two", [False] * 4), claim=claim)
+    assert publish(registry, two).champion_after == 1
+
+
+def test_a_claim_of_another_registry_is_refused(registry, make_package, candidate):
+    with pytest.raises(Fenced, match="claim 7 was never given in this registry; the newest is 0"):
+        publish(registry, candidate(make_package("one", [True] * 4), claim=7))
+    assert registry.store.list("events") == ()
+
+
+ASKED = Gates(approval=True)
+
+
+def test_a_candidate_that_passes_every_gate_awaits_a_person_where_the_gates_ask_for_one(
+    registry, make_package, candidate
+):
+    publish(registry, candidate(make_package("one", [True] * 10 + [False] * 10)))
+    decision = publish(registry, candidate(make_package("two", [True] * 20), gates=ASKED))
+    assert (decision.promoted, decision.awaits_approval, decision.champion_after) == (False, True, 1)
+    assert "a person must approve it" in decision.reason
+    assert all(gate.passed for gate in decision.gates)
+    state = registry.state("words")
+    assert (state.aliases, state.awaiting) == ({"champion": 1, "challenger": 2}, (2,))
+    assert isinstance(state.history[-1], Proposed)
+    event = registry.promote("words@challenger", "looked at every mistake", person="Ann")
+    assert event.who.startswith("Ann, by ")
+    assert registry.state("words").awaiting == ()
+    assert registry.state("words").champion == 2
+
+
+def test_a_candidate_that_awaits_approval_is_not_proposed_twice(registry, make_package, candidate):
+    offered = candidate(make_package("one", [True] * 4), gates=ASKED)
+    publish(registry, offered)
+    again = publish(registry, offered)
+    assert (again.decided, again.awaits_approval) == (False, True)
+    assert kinds(registry) == ["registered", "proposed"]
+
+
+def test_a_candidate_that_fails_a_gate_awaits_nobody(registry, make_package, candidate):
+    decision = publish(registry, candidate(make_package("one", [True] * 4, verdict="neutral"), gates=ASKED))
+    assert (decision.promoted, decision.awaits_approval) == (False, False)
+    assert kinds(registry) == ["registered", "rejected"]
+
+
+def test_an_approval_is_no_longer_awaited_once_another_became_champion(registry, make_package, candidate):
+    publish(registry, candidate(make_package("one", [True] * 4), gates=ASKED))
+    publish(registry, candidate(make_package("two", [True] * 4), gates=ASKED))
+    assert registry.state("words").awaiting == (1, 2)
+    registry.promote("words@1", "the one we know")
+    assert registry.state("words").awaiting == ()
+
+
+def test_gates_that_were_asked_before_a_new_kind_of_gate_existed_are_not_asked_again(registry, make_package, candidate):
+    offered = candidate(make_package("one", [True] * 4, verdict="neutral"))
+    publish(registry, offered)
+    store, last = registry.store, "events/words/00000002.json"
+    old = json.loads(store.get(last))
+    del old["asked"]["approval"]
+    store.put(last, json.dumps(old).encode())
+    assert not publish(Registry(store, registry.cache), offered).decided

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from graft.errors import RegistryError, StoreUnfit
-from graft.registry import Registry, open_registry, publish
+from graft.registry import Registry, audit, open_registry, publish
 from graft.storage import MemoryStore
 
 
@@ -120,6 +120,45 @@ def test_a_promotion_by_hand_carries_its_reason(two):
     assert (event.version, event.reason, event.forced, event.gates) == (1, "the owls are back", False, ())
     assert two.show("words").number == 1
     assert two.rollback("words", "no, they are not").version == 2
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_who_decides_for_others_says_a_name(two, name):
+    with pytest.raises(RegistryError, match="needs the name of who decides"):
+        two.promote("words@1", "the owls are back", person=name)
+
+
+def test_an_audit_reads_every_version_and_names_every_fault(two, make_package, candidate):
+    publish(two, candidate(make_package("three", [False] * 20)))
+    clean = list(audit(two))
+    assert [(found.reference, found.golden, found.faults) for found in clean] == [
+        (f"words@{number}", 5, ()) for number in (1, 2, 3)
+    ]
+    first, third = (two.show(f"words@{number}").package for number in (1, 3))
+    two.store.put(f"{first}/model.safetensors", b"damaged")
+    two.store.delete(f"{third}/README.md")
+    two.store.delete(f"{third}/golden.json")
+    found = {one.reference: one.faults for one in audit(two)}
+    assert [*found] == ["words@1", "words@2", "words@3"]
+    assert found["words@2"] == ()
+    assert "model.safetensors: sha256" in found["words@1"][0]
+    assert [fault.partition(": ")[0].rpartition("/")[2] for fault in found["words@3"]] == ["README.md", "golden.json"]
+
+
+def test_an_audit_names_a_model_whose_history_cannot_be_read_and_goes_on(two, tmp_path):
+    two.store.put("events/letters/00000001.json", b"{")
+    found = {one.reference: one.faults for one in audit(Registry(two.store, tmp_path / "another"))}
+    assert found["letters"]
+    assert found["words@1"] == found["words@2"] == ()
+
+
+def test_a_model_that_a_run_has_only_claimed_has_no_version_yet(registry):
+    registry.claim("words", "a run")
+    assert [state.versions for state in registry.models()] == [()]
+    for reference in ("words", "words@1", "words@champion"):
+        with pytest.raises(RegistryError, match=r"words: no version is registered yet; `graft run words`"):
+            registry.show(reference)
+    assert list(audit(registry)) == []
 
 
 @pytest.mark.parametrize("reason", ["", "  \n"])

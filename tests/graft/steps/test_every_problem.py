@@ -26,6 +26,7 @@ from tests.conftest import BERT, RESNET
 from tests.faces import face_table
 from tests.masks import SEGFORMER, disc_table
 from tests.networks import GPT2, TIMM, VIT_MAE, WAV2VEC2
+from tests.served import base64_of, same, serving
 from tests.sounds import tone, wav
 from tests.whispers import write_whisper
 
@@ -61,6 +62,19 @@ def go(tmp_path, monkeypatch):
     return run
 
 
+def assert_served(expected, *inputs, **options):
+    """Ask over HTTP, files by their paths, and hold the answers against those of `predict`."""
+    given = [{"name": one, "data": base64_of(Path(one).read_bytes())} if Path(one).is_file() else one for one in inputs]
+    with serving(open_registry(), "t", tokens=200) as client:
+        found = client.ask(*given, **options)
+    files = [({name: base64_of(content) for name, content in one.pictures.items()}, one.drawing) for one in expected]
+    wanted = [
+        one.plain() | ({"pictures": pictures} if pictures else {}) | ({"drawing": base64_of(drawn)} if drawn else {})
+        for one, (pictures, drawn) in zip(expected, files, strict=True)
+    ]
+    assert same(found, json.loads(json.dumps(wanted)))
+
+
 def questions(count, first=0):
     """Return passages that say who has what, a question about each, and where in it the answer is."""
     owners, things = ("anna", "bert", "carl", "dora"), ("a red boat", "a blue kite", "the old map", "two cats")
@@ -94,6 +108,7 @@ def test_question_answering(go):
     assert found["ece"] is None
     (said,) = predict("t", ["In house 7 lives anna, who has a red boat."], question="What has anna?")
     assert set(said.facts) == {"answer", "score", "start", "end"}
+    assert_served([said], "In house 7 lives anna, who has a red boat.", question="What has anna?")
     assert open_registry().verify("t")
 
 
@@ -123,6 +138,7 @@ def test_semantic_segmentation_from_a_classifier(go, network):
     assert (mask.size, {*np.unique(np.asarray(mask))} <= {0, 1}) == ((16, 16), True)
     assert any(word in said.facts["covered"] for word in ("disc", "ground"))
     assert said.drawing is not None
+    assert_served([said], "disc.png", draw=True)
     assert open_registry().verify("t")
 
 
@@ -148,6 +164,7 @@ def test_object_detection_from_a_classifier(go):
     (said,) = predict("t", ["scene.png"], draw=True)
     assert {*said.facts} == {"objects"}
     assert said.drawing is not None
+    assert_served([said], "scene.png", draw=True)
     assert open_registry().verify("t")
 
 
@@ -180,6 +197,7 @@ def test_speech_recognition_from_a_classification_of_clips(go):
     Path("clip.wav").write_bytes(spoken(1, 7)["audio"][0].as_py()["bytes"])
     (said,) = predict("t", ["clip.wav"])
     assert set(said.facts["answer"]) <= {"a", "b", " "}
+    assert_served([said], "clip.wav")
     assert open_registry().verify("t")
     report = Path("reports/t/report.html").read_text()
     assert "side by side" in report
@@ -210,6 +228,7 @@ def test_speech_to_text_from_a_checkpoint(go):
     whole, long = predict("t", ["clip.wav", "long.wav"])
     assert {*whole.facts} == {"answer"}
     assert long.facts["cut"] == "1 of 1.5 s were heard"
+    assert_served([whole, long], "clip.wav", "long.wav")
     assert open_registry().verify("t")
     kept = json.loads(Path("packages/t/generation_config.json").read_text())
     assert "begin_suppress_tokens" not in kept
@@ -252,6 +271,7 @@ def test_text_generation(go, capsys):
     first, empty, long = predict("t", ["ANNA:\nIn house", "", "ANNA " * 40], sampling=Sampling(max_tokens=40, seed=1))
     assert first == predict("t", ["ANNA:\nIn house"], sampling=Sampling(max_tokens=40, seed=1))[0]
     assert (first.note, empty.note) == ("", "")
+    assert_served([first, empty, long], "ANNA:\nIn house", "", "ANNA " * 40, max_tokens=40, seed=1)
     assert long.note.startswith("cut: the last 16 of ")
     assert all(0 <= one.facts["tokens"] <= 40 for one in (first, empty, long))
     ask("t", ["ANNA:"], None, Path(), None, False, {"temperature": 0.0, "max_tokens": 5})
@@ -338,6 +358,8 @@ def test_face_verification_from_a_classifier(go):
     (said,) = predict("t", ["0.png"], beside="0.png", draw=True)
     assert said.facts == {"with": "0.png", "similarity": pytest.approx(1, abs=1e-4), "same_at_far_1e-2": True}
     assert said.drawing is not None
+    other = {"name": "0.png", "data": base64_of(Path("0.png").read_bytes())}
+    assert_served([said], "0.png", draw=True, **{"with": other})
     Path("people").mkdir()
     for number in (0, 2, 3):
         Path(f"people/{number}.png").write_bytes(Path(f"{number}.png").read_bytes())
@@ -346,6 +368,7 @@ def test_face_verification_from_a_classifier(go):
     assert len(other.facts["matches"]) == 3
     (alone,) = predict("t", ["0.png"])
     assert len(alone.facts["embedding"]) == 128
+    assert_served([alone], "0.png")
     with pytest.raises(BadInput, match="one of them"):
         predict("t", ["0.png"], beside="1.png", gallery=Path("people"))
     assert open_registry().verify("t")
@@ -448,6 +471,7 @@ def test_a_finding_with_a_threshold_and_patients(go):
     assert said.threshold == found["threshold"]
     assert said.positive == (said.probabilities["ill"] >= said.threshold) == (said.label == "ill")
     assert said.note.startswith("positive: ill" if said.positive else "negative: ill")
+    assert_served([said], "scan.png")
     assert "min_sensitivity" in Path(".graft/decisions/t.json").read_text()
     assert open_registry().verify("t")
 
@@ -491,6 +515,7 @@ def test_multi_label_image_classification_from_one_label(go):
     Path("one.png").write_bytes(marked(4, 2)["image"][3].as_py()["bytes"])
     (said,) = predict("t", ["one.png"])
     assert {*said.facts["probabilities"]} == {"left", "upper"}
+    assert_served([said], "one.png")
     assert all(
         (f"{name} " in said.facts["answer"]) == (share >= 0.5) for name, share in said.facts["probabilities"].items()
     )

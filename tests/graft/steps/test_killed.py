@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from graft.storage import LocalStore
 from tests.conftest import BERT, RESNET, SPEECH
 from tests.networks import GPT2
 from tests.sounds import tone, wav
@@ -88,8 +89,8 @@ def png(pixels):
     return stream.getvalue()
 
 
-def start(project, step, name):
-    environment = os.environ | {"GRAFT_CHECKPOINT_SECONDS": "0", "PYTHONPATH": str(Path.cwd())}
+def start(project, step, name, **settings):
+    environment = os.environ | {"GRAFT_CHECKPOINT_SECONDS": "0", "PYTHONPATH": str(Path.cwd())} | settings
     command = [sys.executable, "-m", "graft.steps", step, name]
     return subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -100,11 +101,11 @@ def finish(process):
     return errors
 
 
-def end_in_the_middle(process, project, stage, done, number):
-    """Send a signal once the step has got that far; it must still be running then."""
+def end_in_the_middle(process, project, stage, done, number, kept=lambda: True):
+    """Send a signal once the step has got that far, and `kept` says yes; it must still be running then."""
     progress = project / ".graft" / "progress" / f"{stage}.json"
     deadline = time.monotonic() + 100
-    while not progress.exists() or json.loads(progress.read_text())["done"] < done:
+    while not progress.exists() or json.loads(progress.read_text())["done"] < done or not kept():
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -156,17 +157,28 @@ def test_pretraining_ended_in_the_middle_ends_in_the_same_weights(project, name,
     assert processors[0].read_bytes() == processors[1].read_bytes()
 
 
-def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
+def test_adaptation_killed_in_the_middle_ends_in_the_same_weights_also_on_another_machine(project):
     finish(start(project, "pretrain", "s"))
-    unbroken = project.with_name("unbroken")
-    shutil.copytree(project, unbroken)
+    store, unbroken, other = (project.with_name(name) for name in ("store", "unbroken", "other"))
+    where = {"GRAFT_CHECKPOINTS": str(store), "GRAFT_CHECKPOINT_SECONDS": "0.2"}
+    for copy in (unbroken, other):
+        shutil.copytree(project, copy)
     whole = start(unbroken, "adapt", "t")
+    kept = lambda: len([*store.glob("adapt@t/*/*/outcome.json.*")]) >= 8  # noqa: E731
     for done in (40, 300):  # among the trials of the candidates, and of the control's models for the label curve
-        end_in_the_middle(start(project, "adapt", "t"), project, "adapt@t", done, signal.SIGKILL)
+        process = start(project, "adapt", "t", **where)
+        end_in_the_middle(process, project, "adapt@t", done, signal.SIGKILL, kept if done == 300 else lambda: True)
         assert not (project / "runs" / "t").exists()
         (project / ".graft" / "progress" / "adapt@t.json").unlink()
-    finish(start(project, "adapt", "t"))
+    known = {json.loads(path.read_text())["seconds"] for path in store.glob("*/*/*/outcome.json.*")}
+    shutil.rmtree(project)
+    finish(start(other, "adapt", "t", **where))
+    shutil.move(other, project)
     finish(whole)
+    assert LocalStore(store).list() == ()
+    with (project / "runs" / "t" / "trials.csv").open(newline="") as stream:
+        trials = [row for row in csv.DictReader(stream) if row["role"] in ("candidate", "control")]
+    assert {float(row["seconds"]) for row in trials} & known  # what was finished was not trained again
     assert len(weights(project / "runs")) == 6  # winner, control and the untouched source, two seeds each
     assert weights(project / "runs") == weights(unbroken / "runs")
     answers = [pq.read_table(path / "runs" / "t" / "label_curve.parquet") for path in (project, unbroken)]
@@ -177,6 +189,24 @@ def test_adaptation_killed_in_the_middle_ends_in_the_same_weights(project):
     assert not list((project / ".graft" / "work" / "adapt@t").iterdir())
     assert len(forgetting(project)) == 8  # top-1 and lp-ft, two seeds, two folds
     assert forgetting(project) == forgetting(unbroken)
+
+
+def test_another_machine_goes_on_where_this_one_died_and_ends_in_the_same_weights(project):
+    store = project.with_name("store")
+    where = {"GRAFT_CHECKPOINTS": str(store), "GRAFT_CHECKPOINT_SECONDS": "0.2"}
+    unbroken, other = project.with_name("unbroken"), project.with_name("other")
+    shutil.copytree(project, unbroken)
+    shutil.copytree(project, other)
+    whole = start(unbroken, "pretrain", "s")
+    manifests = lambda: [*store.glob("pretrain@s/*/step-*/manifest.json")]  # noqa: E731
+    end_in_the_middle(start(project, "pretrain", "s", **where), project, "pretrain@s", 60, signal.SIGKILL, manifests)
+    shutil.rmtree(project)
+    finish(whole)
+    said = finish(start(other, "pretrain", "s", **where))
+    assert f"comes from {store}" in said
+    assert "going on from step" in said
+    assert weights(other / "checkpoints") == weights(unbroken / "checkpoints")
+    assert LocalStore(store).list() == ()
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,17 @@ import pyarrow as pa
 import pytest
 
 from graft.catalog import Catalog
-from graft.errors import CatalogError, CheckpointError, RegistryError
+from graft.errors import CatalogError, CheckpointError, Fenced, RegistryError
 from graft.manifest import write_manifest
 from graft.registry import open_registry
 from graft.registry.package import open_package
+from graft.settings import settings
+from graft.steps import claim
 from graft.steps.publish import run
 from tests.graft.registry.packages import BERT, METRICS, TEXTS, build_package, save_network
 
-KEYS = {"model", "version", "new", "promoted", "gates", "champion_before", "champion_after", "reason"}
+KEYS = {"model", "version", "new", "promoted", "awaits_approval", "gates", "reason"}
+KEYS |= {"champion_before", "champion_after"}
 TESTED = ["the cat", "the oak", "the owl", "the rose", "the dog", "the fern"]
 
 
@@ -96,6 +99,33 @@ def test_a_failed_gate_is_logged_with_its_reason_and_is_no_error(checkout, evalu
     assert not decision(checkout)["promoted"]
     assert "gate verdict: FAILED, the verdict is hurts" in caplog.text
     assert open_registry().state("words").aliases == {"challenger": 1}
+
+
+def test_a_run_claims_and_publishes_under_its_claim_and_is_fenced_once_another_has_claimed(
+    checkout, evaluate, monkeypatch, capsys
+):
+    evaluate([True] * 4)
+    for number in ("1", "2"):
+        claim.run("words", catalog())
+        assert capsys.readouterr().out == f"{number}\n"
+    monkeypatch.setenv("GRAFT_CLAIM", "1")
+    settings.cache_clear()
+    with pytest.raises(Fenced, match="run 'steps' took over"):
+        run("words", catalog())
+    monkeypatch.setenv("GRAFT_CLAIM", "2")
+    settings.cache_clear()
+    run("words", catalog())
+    assert [event.claim for event in open_registry().history("words")] == [1, 2, 2, 2]
+    with pytest.raises(CatalogError, match="did you mean 'words'"):
+        claim.run("wrods", catalog())
+
+
+def test_who_awaits_approval_is_told_with_the_command_that_gives_it(checkout, evaluate, caplog):
+    evaluate([True] * 4)
+    with caplog.at_level("INFO", logger="graft"):
+        run("words", catalog(approval=True))
+    assert decision(checkout)["awaits_approval"]
+    assert "words@1 awaits approval (`graft promote words@1 --reason WHY`)" in caplog.text
 
 
 def test_a_champion_tested_on_other_rows_predicts_the_rows_of_today(checkout, evaluate):

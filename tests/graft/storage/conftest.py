@@ -64,9 +64,9 @@ def client(url, key=KEY, secret=SECRET):
 
 @pytest.fixture(scope="session")
 def moto():
-    """Return the address of an S3 that keeps everything in memory and honours conditional writes."""
+    """Return the address of an S3 that keeps everything in memory and honours conditional writes, many at once too."""
     url = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", url.rsplit(":", 1)[1]]
+    command = [sys.executable, "-m", "tests.graft.storage.moto_server", url.rsplit(":", 1)[1]]
     with serving(command, f"{url}/moto-api/"):
         yield url
 

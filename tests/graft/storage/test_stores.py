@@ -1,5 +1,6 @@
 """One contract for every store."""
 
+import hashlib
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graft.errors import BadInput, DiskFull, StoreUnfit
-from graft.storage import LocalStore, MemoryStore, Stat, probe
+from graft.storage import LocalStore, MemoryStore, probe
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
@@ -24,13 +25,22 @@ def test_what_was_put_is_got_and_replaced(store):
     store.put("a/b.json", b"one")
     store.put("a/b.json", b"two")
     assert store.get("a/b.json") == b"two"
-    assert store.stat("a/b.json") == Stat(3)
+    assert store.stat("a/b.json").bytes == 3
+
+
+def test_what_a_store_says_of_a_digest_is_so(store):
+    store.put("a", b"content")
+    found = store.stat("a")
+    assert found.sha256 in (None, hashlib.sha256(b"content").hexdigest())
+    assert found.md5 in (None, hashlib.md5(b"content").hexdigest())
+    assert (found.sha256 is None) == isinstance(store, LocalStore)  # only reading a file would tell
 
 
 def test_files_stream_in_and_out(store, tmp_path):
     content = os.urandom(3_000_000)
     (tmp_path / "in").write_bytes(content)
     store.put("weights", tmp_path / "in")
+    assert b"".join(store.chunks("weights")) == content
     assert store.put_if_absent("weights-2", tmp_path / "in")
     store.download("weights", tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == content == store.get("weights-2")
@@ -40,6 +50,8 @@ def test_a_missing_object_is_said_to_be_missing(store, tmp_path):
     assert store.stat("a") is None
     with pytest.raises(FileNotFoundError):
         store.get("a")
+    with pytest.raises(FileNotFoundError):
+        next(store.chunks("a"))
     with pytest.raises(FileNotFoundError):
         store.download("a", tmp_path / "out")
     store.delete("a")
@@ -60,6 +72,15 @@ def test_listing_keeps_to_its_folder_and_is_in_order(store):
     assert store.list("events/digits") == ("events/digits/1", "events/digits/2")
     assert store.list("nothing") == ()
     assert len(store.list()) == 4
+
+
+def test_listing_after_a_key_gives_what_follows_it_there_or_not(store):
+    for key in ("events/a", "events/b/1", "events/b/2", "events/c", "models/a"):
+        store.put(key, b"")
+    assert store.list("events", after="events/b/1") == ("events/b/2", "events/c")
+    assert store.list("events/b", after="events/b/0") == ("events/b/1", "events/b/2")
+    assert store.list("", after="events/c") == ("models/a",)
+    assert store.list("events", after="events/c") == ()
 
 
 @pytest.mark.parametrize(

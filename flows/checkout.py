@@ -1,0 +1,95 @@
+"""The folder that a deployed run works in: a checkout of its own, or the one that its worker was started for.
+
+`enter` is the pull step of prefect.yaml. A worker runs it before it starts the run's own process, which finds the
+checkout's code first on its path.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from graft.errors import BadInput, Transient
+from graft.manifest import write_whole
+from graft.settings import settings
+
+KEPT = 12  # checkouts of earlier runs, newest first; what they made is in the DVC cache
+RUN = "PREFECT__FLOW_RUN_ID"
+
+
+def enter(directory: str | None = None) -> dict[str, str]:
+    """Return the folder of a run, as a pull step of Prefect does.
+
+    With `GRAFT_CHECKOUTS` it is a clone of `GRAFT_ORIGIN` named by the run, so that two runs never meet in one folder
+    and a run that is started again goes on where it was. Otherwise it is `GRAFT_ORIGIN`, or the `directory` that was
+    deployed from.
+    """
+    origin, checkouts = settings().origin or directory or "", settings().checkouts
+    if checkouts is None:
+        if not Path(origin or "missing").is_dir():
+            raise BadInput(
+                f"{origin or 'no folder'}: this worker does not know where its runs work",
+                advice="Start it with GRAFT_ORIGIN=FOLDER, or with GRAFT_ORIGIN=REPOSITORY and GRAFT_CHECKOUTS=FOLDER.",
+            )
+        return {"directory": origin}
+    place = checkouts.absolute() / os.environ.get(RUN, "by-hand")
+    if not place.is_dir():
+        thin(checkouts)
+        clone(origin, place)
+    return {"directory": str(place)}
+
+
+def clone(origin: str, place: Path) -> None:
+    """Make a checkout of a repository's present commit that shares its DVC cache, whole or not at all."""
+    beside = place.with_name(f".{place.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    command = ["git", "clone", "--quiet", "--no-tags", origin, str(beside)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        said = " ".join(result.stderr.split())
+        raise Transient(f"{origin}: this repository cannot be cloned: {said}. Is GRAFT_ORIGIN right, and readable?")
+    share_cache(origin, beside)
+    beside.rename(place)
+
+
+def share_cache(origin: str, place: Path) -> None:
+    """Let a checkout use the DVC cache of the repository on this machine, and the remote of `GRAFT_REMOTE`."""
+    config = []
+    if Path(origin).is_dir():
+        command = [sys.executable, "-m", "dvc", "cache", "dir"]
+        found = subprocess.run(command, cwd=origin, capture_output=True, text=True, check=False).stdout.strip()
+        config += ["[cache]", f"    dir = {found or Path(origin).absolute() / '.dvc' / 'cache'}"]
+    if remote := settings().remote:
+        config += ["[core]", "    remote = team", "['remote \"team\"']", f"    url = {remote}", "    verify = true"]
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL_S3") if remote.startswith("s3://") else None:
+            config += [f"    endpointurl = {endpoint}"]
+    if config:
+        write_whole(place / ".dvc" / "config.local", "\n".join([*config, ""]))
+
+
+def thin(checkouts: Path) -> None:
+    """Remove the checkouts of all but the last runs, and none that a run is at work in."""
+    folders = [folder for folder in checkouts.glob("*") if folder.is_dir() and not folder.name.startswith(".")]
+    for folder in sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT:]:
+        try:
+            with occupied(folder, wait=False):
+                shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue
+
+
+@contextmanager
+def occupied(folder: Path = Path(), wait: bool = True) -> Iterator[None]:
+    """Keep a checkout from being removed; raises BlockingIOError where somebody is in it and `wait` is False."""
+    path = folder / ".graft" / "occupied"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield

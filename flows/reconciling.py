@@ -1,0 +1,101 @@
+"""Runs whose process died without a word: each is started again, or given up with the reason. None stays Running.
+
+Prefect's `retries` do not apply to a run that crashed, and one that died before its first heartbeat is seen by nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterTags,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Failed, Scheduled
+
+STARTS = 3  # of one run, the first included
+SILENCE = timedelta(seconds=150)  # of a run that is at work; it beats every 30 s
+STARTING = timedelta(seconds=90)  # between a worker's taking a run and the run's own first word
+HEARTBEAT = "prefect.flow-run.heartbeat"
+DEAD_OR_AT_WORK = (StateType.CRASHED, StateType.RUNNING, StateType.PENDING)
+
+
+def reconcile(now: datetime | None = None) -> list[str]:
+    """Look at every run of ours that is not at its end, mend what is dead, and return what was done in words.
+
+    A server that does not answer is no error: the next look comes.
+    """
+    from httpx import HTTPError
+
+    now = now or datetime.now(UTC)
+    try:
+        with get_client(sync_client=True) as client:
+            return [line for run in unfinished(client) if (line := mend(client, run, now))]
+    except HTTPError:
+        return []
+
+
+def dead_runs(now: datetime | None = None) -> list[str]:
+    """Return the runs that are dead and nobody has mended yet, in words, and change nothing."""
+    now = now or datetime.now(UTC)
+    with get_client(sync_client=True) as client:
+        causes = [(run, cause_of_death(client, run, now)) for run in unfinished(client)]
+    return [f"{run.name}: {cause}" for run, cause in causes if cause is not None]
+
+
+def unfinished(client: SyncPrefectClient) -> Sequence[FlowRun]:
+    """Return the runs of our deployments that crashed, or are at work or about to be."""
+    return client.read_flow_runs(
+        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=["graft"])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(DEAD_OR_AT_WORK)))
+        ),
+        limit=200,
+    )
+
+
+def mend(client: SyncPrefectClient, run: FlowRun, now: datetime) -> str | None:
+    """Start a dead run again or give it up, and say so; None for one that is alive."""
+    if (death := cause_of_death(client, run, now)) is None:
+        return None
+    if run.run_count >= STARTS:
+        client.set_flow_run_state(run.id, Failed(message=f"given up after {run.run_count} starts: {death}"), force=True)
+        return f"{run.name}: failed, for its process died {run.run_count} times"
+    state = Scheduled(name="AwaitingRetry", message=f"start {run.run_count + 1} of {STARTS}: {death}")
+    client.set_flow_run_state(run.id, state, force=True)
+    return f"{run.name}: started again, for {death}"
+
+
+def cause_of_death(client: SyncPrefectClient, run: FlowRun, now: datetime) -> str | None:
+    """Return why a run is taken for dead, or None."""
+    state = run.state
+    assert state is not None
+    if state.type == StateType.CRASHED:
+        return state.message or "its process died"
+    silent = now - state.timestamp
+    if silent < (STARTING if state.type == StateType.PENDING else SILENCE):
+        return None
+    if state.type == StateType.PENDING:
+        return f"its worker died before it began ({silent.seconds} s ago)"
+    return None if beats(client, run, now) else f"no heartbeat for {SILENCE.seconds} s"
+
+
+def beats(client: SyncPrefectClient, run: FlowRun, now: datetime) -> bool:
+    """Return whether the server has heard of a run since `SILENCE`."""
+    content = {
+        "filter": {
+            "occurred": {"since": (now - SILENCE).isoformat(), "until": now.isoformat()},
+            "event": {"name": [HEARTBEAT]},
+            "resource": {"id": [f"prefect.flow-run.{run.id}"]},
+        },
+        "limit": 1,
+    }
+    response = client.request("POST", "/events/filter", json=content)
+    response.raise_for_status()
+    return bool(response.json()["events"])

@@ -1,0 +1,88 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from flows import checkout
+from flows.checkout import enter, occupied, thin
+from graft.errors import BadInput, Transient
+
+
+@pytest.fixture
+def origin(checkout_template, tmp_path, monkeypatch):
+    """A repository with one commit that runs are cloned from."""
+    folder = tmp_path / "origin"
+    subprocess.run(["git", "clone", "-q", str(checkout_template), str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--force"], cwd=folder, check=True)
+    (folder / "params.yaml").write_text("sources: {}\ntargets: {}\n")
+    who = ["-c", "user.name=a", "-c", "user.email=a@localhost"]
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    subprocess.run(["git", *who, "commit", "-qm", "one"], cwd=folder, check=True)
+    monkeypatch.setenv("GRAFT_ORIGIN", str(folder))
+    return folder
+
+
+@pytest.fixture
+def checkouts(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFT_CHECKOUTS", str(tmp_path / "checkouts"))
+    monkeypatch.setenv(checkout.RUN, "a-run")
+    return tmp_path / "checkouts"
+
+
+def test_a_run_gets_a_checkout_of_its_own_that_shares_the_cache(origin, checkouts):
+    place = enter()["directory"]
+    assert place == str(checkouts / "a-run")
+    assert (checkouts / "a-run" / "params.yaml").read_text() == "sources: {}\ntargets: {}\n"
+    cache = subprocess.run([sys.executable, "-m", "dvc", "cache", "dir"], cwd=place, capture_output=True, text=True)
+    assert cache.stdout.strip() == str(origin / ".dvc" / "cache")
+
+
+def test_a_run_that_is_started_again_finds_what_it_left(origin, checkouts):
+    enter()
+    (checkouts / "a-run" / "left").touch()
+    enter()
+    assert (checkouts / "a-run" / "left").exists()
+
+
+def test_the_remote_of_the_environment_is_that_of_the_checkout(origin, checkouts, monkeypatch):
+    monkeypatch.setenv("GRAFT_REMOTE", "s3://bucket/dvc")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    place = enter()["directory"]
+    listed = subprocess.run(
+        [sys.executable, "-m", "dvc", "config", "--list"], cwd=place, capture_output=True, text=True
+    )
+    assert {
+        "core.remote=team",
+        "remote.team.url=s3://bucket/dvc",
+        "remote.team.verify=true",
+        "remote.team.endpointurl=http://127.0.0.1:9",
+    } <= set(listed.stdout.split())
+
+
+def test_without_checkouts_all_runs_share_the_origin(origin, tmp_path):
+    assert enter(str(tmp_path / "deployed-from")) == {"directory": str(origin)}
+
+
+def test_a_worker_that_knows_no_folder_says_what_to_set(monkeypatch):
+    monkeypatch.delenv("GRAFT_ORIGIN", raising=False)
+    with pytest.raises(BadInput, match=r"(?s)does not know.*GRAFT_ORIGIN"):
+        enter()
+
+
+def test_a_repository_that_is_not_there_leaves_nothing_half_made(checkouts, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFT_ORIGIN", str(tmp_path / "missing"))
+    with pytest.raises(Transient, match="cannot be cloned"):
+        enter()
+    assert not (checkouts / "a-run").exists()
+
+
+def test_old_checkouts_go_but_none_that_a_run_is_in(tmp_path):
+    for number in range(checkout.KEPT + 3):
+        (tmp_path / str(number)).mkdir()
+        os.utime(tmp_path / str(number), (number, number))
+    with occupied(tmp_path / "1"):
+        os.utime(tmp_path / "1", (1, 1))
+        thin(tmp_path)
+    left = sorted(int(path.name) for path in tmp_path.iterdir())
+    assert left == [1, *range(3, checkout.KEPT + 3)]

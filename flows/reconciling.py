@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -16,9 +18,10 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Failed, Scheduled
 
+TAG = "graft"  # of the deployments of prefect.yaml
 STARTS = 3  # of one run, the first included
 SILENCE = timedelta(seconds=150)  # of a run that is at work; it beats every 30 s
 STARTING = timedelta(seconds=90)  # between a worker's taking a run and the run's own first word
@@ -52,7 +55,7 @@ def dead_runs(now: datetime | None = None) -> list[str]:
 def unfinished(client: SyncPrefectClient) -> Sequence[FlowRun]:
     """Return the runs of our deployments that crashed, or are at work or about to be."""
     return client.read_flow_runs(
-        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=["graft"])),
+        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])),
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(DEAD_OR_AT_WORK)))
         ),
@@ -65,11 +68,29 @@ def mend(client: SyncPrefectClient, run: FlowRun, now: datetime) -> str | None:
     if (death := cause_of_death(client, run, now)) is None:
         return None
     if run.run_count >= STARTS:
-        client.set_flow_run_state(run.id, Failed(message=f"given up after {run.run_count} starts: {death}"), force=True)
+        state = Failed(message=f"given up after {run.run_count} starts: {death}")
+        put(client, run, state)
         return f"{run.name}: failed, for its process died {run.run_count} times"
     state = Scheduled(name="AwaitingRetry", message=f"start {run.run_count + 1} of {STARTS}: {death}")
-    client.set_flow_run_state(run.id, state, force=True)
+    put(client, run, state)
     return f"{run.name}: started again, for {death}"
+
+
+def put(client: SyncPrefectClient, run: FlowRun, state: State[Any]) -> None:
+    """Put a run into a state that Prefect's own rules would not let it reach, and tell its automations.
+
+    A state that is forced sends no event, and the automation that waits for a heartbeat or an end would go on waiting,
+    and declare the run dead once more.
+    """
+    client.set_flow_run_state(run.id, state, force=True)
+    event = {
+        "event": f"prefect.flow-run.{state.name}",
+        "occurred": datetime.now(UTC).isoformat(),
+        "id": str(uuid4()),
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name},
+        "related": [{"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}],
+    }
+    client.request("POST", "/events", json=[event]).raise_for_status()
 
 
 def cause_of_death(client: SyncPrefectClient, run: FlowRun, now: datetime) -> str | None:

@@ -53,6 +53,17 @@ def test_a_run_that_crashed_is_started_again(client, run):
     assert "start 2 of 3: killed" in state.message
 
 
+def test_automations_hear_of_a_run_that_is_started_again(client, run):
+    """Prefect itself sends no event for a state that is forced, and the heartbeat's automation would wait on."""
+    identity = run(StateType.CRASHED, message="killed")
+    reconcile()
+    wanted = {
+        "event": {"name": ["prefect.flow-run.AwaitingRetry"]},
+        "resource": {"id": [f"prefect.flow-run.{identity}"]},
+    }
+    assert poll(lambda: client.request("POST", "/events/filter", json={"filter": wanted}).json()["events"])
+
+
 def test_a_run_that_crashed_too_often_is_given_up_with_the_reason(client, run):
     identity = run(StateType.CRASHED, starts=STARTS, message="out of memory")
     reconcile()

@@ -13,7 +13,7 @@ from graft.errors import BadInput
 from graft.exports import tags_of
 from graft.registry.events import Promoted, Registered, signature
 from graft.registry.fold import fold
-from graft.registry.log import append
+from graft.registry.log import Log
 from graft.registry.registry import open_registry
 
 HERE, THERE = "a" * 40, "b" * 40
@@ -79,7 +79,7 @@ def checkout(tmp_path, monkeypatch):
     for message in ("one", "two"):
         git("commit", "-q", "--allow-empty", "-m", message)
     for event in happened(3, 2):
-        append(open_registry().store, "words", lambda state, event=event: event)
+        Log(open_registry().store).append("words", lambda state, event=event: event)
     return tmp_path / "checkout"
 
 

@@ -101,13 +101,13 @@ def test_a_version_that_does_not_load_is_tried_again_after_a_while(broken, monke
 def test_a_registry_that_cannot_be_read_is_named_and_the_model_goes_on(words):
     registry, _ = words
     champion = Champion(registry, "words@champion")
-    events = registry.store.list("events/words")
-    content = registry.store.get(events[0])
-    registry.store.delete(events[0])
+    *_, last = registry.store.list("events/words")
+    after_a_hole = f"events/words/{int(last[-13:-5]) + 2:08}.json"
+    registry.store.put_if_absent(after_a_hole, b"{}")
     assert not champion.look()
-    assert "the history has a hole" in champion.fault or "no model 'words'" in champion.fault
+    assert "the history has a hole" in champion.fault
     assert champion.held.version.number == 1
-    registry.store.put_if_absent(events[0], content)
+    registry.store.delete(after_a_hole)
     assert not champion.look()
     assert champion.fault == ""
 

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 from flows.commands.up import refuse_taken, say, stop_on_signal
 from flows.serving import POINTER, prepare_environment
+from flows.team.service import Service
 from flows.team.stack import Database, Stack, ended_at_last
 from graft.errors import BadInput
 from graft.manifest import write_whole
@@ -45,19 +47,27 @@ def up_team(port: int, workers: int, database: Database, store: str) -> None:
     say("ended")
 
 
-def keep_running(services: list) -> None:  # type: ignore[type-arg]
-    """Start again what dies, and tidy up after runs whose machine died, for ever."""
-    from flows.reconciling import reconcile
-
-    due = time.monotonic()
+def keep_running(services: Sequence[Service]) -> None:
+    """Start again what dies, and tidy up after runs whose machine died, until Ctrl-C."""
+    # Beside, since a question to a server that has just died waits for it, and nobody would start it again.
+    Thread(target=tidy_up, daemon=True).start()
     while True:
         for service in services:
             service.keep(say)
-        if time.monotonic() >= due:
+        time.sleep(0.5)
+
+
+def tidy_up() -> None:
+    """Start again, or give up, runs that died, now and then, for ever."""
+    from flows.reconciling import reconcile
+
+    while True:
+        try:
             for line in reconcile():
                 say(line)
-            due = time.monotonic() + RECONCILE_SECONDS
-        time.sleep(0.5)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the next look comes
+            say(f"the reconciler could not look: {type(error).__name__}: {error}")
+        time.sleep(RECONCILE_SECONDS)
 
 
 def require_commit(origin: Path) -> None:

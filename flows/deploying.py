@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from ruamel.yaml import YAML
 
 from flows.pools import GPU, LIGHT, Kind, template
+from flows.serving import PREFECT
 from graft.catalog import load
 from graft.errors import BadInput, GraftError
 from graft.settings import settings
@@ -72,8 +72,8 @@ def make_pool(client: SyncPrefectClient, name: str, kind: Kind, image: str) -> N
 
 def deploy() -> list[str]:
     """Make everything in prefect.yaml known to the server and return the names of the deployments."""
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    result = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    here = environment() | {"PWD": str(Path.cwd())}  # prefect.yaml names it, and a shell's may be another
+    result = subprocess.run([*PREFECT, "deploy", "--all"], env=here, capture_output=True, text=True, check=False)
     if result.returncode:
         raise GraftError(f"`prefect deploy --all` failed:\n{result.stdout}{result.stderr}")
     content = YAML(typ="safe").load(Path("prefect.yaml").read_text())

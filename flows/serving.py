@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from graft.errors import GraftError, Transient
+from graft.errors import BadInput, GraftError, Transient
 from graft.settings import settings
 from tasks.children import end_guarded, start_guarded
 
 POINTER = Path("prefect.toml")
+PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
 START_SECONDS = 180.0  # a new database takes 25 s on two free cores, and they are not always free
 
 
@@ -58,7 +59,25 @@ def running_here() -> str | None:
 
 def team_runs_here() -> bool:
     """Return whether a `graft up --team` of this checkout is up, whose workers do what there is to do."""
-    return (settings().work / "team" / "running").exists() and running_here() is not None
+    return team_marker().exists() and running_here() is not None
+
+
+def team_marker() -> Path:
+    """Return the file that says that the server here has workers of a team."""
+    return settings().work / "team" / "running"
+
+
+def speak_to_server() -> str:
+    """Make Prefect, which is not imported yet, speak to the server of the environment or of a running `graft up` here.
+
+    Returns its address; raises BadInput where there is none.
+    """
+    prepare_environment()
+    url = known_server()
+    if url is None:
+        raise BadInput("there is no server", advice="Set PREFECT_API_URL, or start one here: `graft up`.")
+    os.environ["PREFECT_API_URL"] = url
+    return url
 
 
 @contextmanager
@@ -77,7 +96,7 @@ def serving(port: int, dashboard: bool) -> Iterator[str]:
         "PREFECT_SERVER_UI_API_URL": url,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     path = settings().work / "prefect" / "server.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as log:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar, TextIO
 
 from graft.errors import GraftError
@@ -26,6 +28,21 @@ class Lines(logging.StreamHandler[TextIO]):
         """Print and remember a line."""
         self.said.append(record.getMessage())
         super().emit(record)
+
+
+def say(line: str) -> None:
+    """Print a line at once, also where nobody sees it for minutes otherwise: a pipe, a log file."""
+    print(line, flush=True)
+
+
+def stop_on_signal() -> None:
+    """Let Ctrl-C and SIGTERM end a command; a shell's background job starts with Ctrl-C ignored."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def complain(error: GraftError) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 from prefect.states import Completed
 
 from flows.asking import Skipped, agree
 from flows.checkout import occupied
+from flows.reconciling import reconcile
 from graft.catalog import load
 from tasks.deciding import find_unchanged, foresee, settle, skipped
 from tasks.devices import device
@@ -39,6 +40,9 @@ def transfer(target: str, refresh: bool = False, decide: bool = False) -> dict[s
         refresh: Bring the newest version of imported data first.
         decide: Skip the target where nothing changed or a training is not worth it, as its `retraining` says.
     """
+    if deployment.id is not None:  # at a terminal there is a person who sees what became of earlier runs
+        for line in reconcile():
+            get_run_logger().warning(line)
     try:
         with occupied(), turn(turn_of_target(target), wait=False), device(get_run_logger().info):
             return run(target, refresh, decide)

@@ -23,12 +23,9 @@ from tasks.reporting import artifact_key
 def look(target: str, data: str) -> dict[str, Any]:
     """Compare recent inputs with those of the champion, show what was found, and send an event where they drifted."""
     from graft.registry import open_registry
-    from graft.watch.page import keep
-    from graft.watch.watch import watch
+    from graft.watch.page import watch_and_keep
 
-    registry = open_registry()
-    found = watch(target, load(), registry, data or None)
-    page = keep(found, registry.store)
+    found, page = watch_and_keep(target, load(), open_registry(), data or None)
     get_run_logger().info("%s %s", found.sentence, page)
     show_table(
         found.table(), key=artifact_key(target, "watch"), description=f"Recent inputs of {target} against its champion"

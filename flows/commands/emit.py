@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from flows.serving import known_server, prepare_environment
-from graft.errors import BadInput
+from flows.serving import speak_to_server
 
 
 def emit(event: str, target: str) -> None:
@@ -14,13 +11,7 @@ def emit(event: str, target: str) -> None:
 
     if target:
         load().target(target)
-    prepare_environment()
-    url = known_server()
-    if url is None:
-        raise BadInput(
-            "no server to tell", advice="Set PREFECT_API_URL, or start one here: `graft up`; or just `graft retrain`."
-        )
-    os.environ["PREFECT_API_URL"] = url
+    url = speak_to_server()
     from tasks.events import tell
 
     tell(f"graft/{event}", target)

@@ -77,10 +77,9 @@ def retrain(targets: list[str], as_json: bool = False) -> None:
 
 
 def _on_workers(targets: list[str]) -> list[dict[str, Any]]:
-    from flows.serving import prepare_environment, running_here
+    from flows.serving import speak_to_server
 
-    prepare_environment()
-    os.environ["PREFECT_API_URL"] = str(running_here())
+    speak_to_server()
     from flows.retrain import SomeFailed
     from flows.workers import follow, table_of
 

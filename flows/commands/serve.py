@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from flows.commands.up import say, stop_on_signal
+from flows.terminal import say, stop_on_signal
 from graft.registry import open_registry
 
 

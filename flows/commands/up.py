@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 from flows.pools import GPU, LIGHT
-from flows.serving import POINTER, prepare_environment, running_here, serving
+from flows.serving import POINTER, PREFECT, prepare_environment, running_here, serving
+from flows.terminal import say, stop_on_signal
 from graft.errors import BadInput, GraftError
-from graft.manifest import write_whole
 from tasks.children import end_guarded, start_guarded
-
-PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
 
 
 def up(port: int) -> None:
@@ -39,17 +34,6 @@ def up(port: int) -> None:
     say("ended")
 
 
-def stop_on_signal() -> None:
-    """Let Ctrl-C and SIGTERM end the command; a shell's background job starts with Ctrl-C ignored."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
-
-
-def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
-
-
 def refuse_taken(port: int) -> None:
     """Raise BadInput when somebody listens on the port, naming a `graft up` of this checkout as such."""
     if url := running_here():
@@ -68,9 +52,13 @@ def refuse_taken(port: int) -> None:
 
 
 @contextmanager
-def pointed_to(url: str) -> Iterator[None]:
-    """Let Prefect's own commands in this checkout find the server, for as long as it runs."""
-    write_whole(POINTER, f'# written by `graft up`, which removes it when it ends\n[api]\nurl = "{url}"\n')
+def pointed_to(url: str, login: str = "") -> Iterator[None]:
+    """Let Prefect's own commands in this checkout find the server, and get in, for as long as it runs."""
+    lines = ["# written by `graft up`, which removes it when it ends", "[api]", f'url = "{url}"']
+    lines += [f'auth_string = "{login}"'] if login else []
+    POINTER.unlink(missing_ok=True)
+    POINTER.touch(mode=0o600)
+    POINTER.write_text("\n".join([*lines, ""]))
     try:
         yield
     finally:
@@ -92,10 +80,6 @@ def worker(pool: str, limit: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def announce(url: str) -> None:
     """Say where the dashboard is and what to do next."""
-    print(f"dashboard  {url.removesuffix('/api')}")
-    print("run        prefect deployment run 'transfer/transfer' -p target=digits")
-    print("end        Ctrl-C", flush=True)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    say(f"dashboard  {url.removesuffix('/api')}")
+    say("run        prefect deployment run 'transfer/transfer' -p target=digits")
+    say("end        Ctrl-C")

@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
-from flows.commands.up import refuse_taken, say, stop_on_signal
-from flows.serving import POINTER, prepare_environment
+from flows.commands.up import pointed_to, refuse_taken
+from flows.serving import prepare_environment, team_marker
 from flows.team.service import Service
 from flows.team.stack import Database, Stack, ended_at_last
+from flows.terminal import say, stop_on_signal
 from graft.errors import BadInput
 from graft.manifest import write_whole
 from graft.settings import settings
@@ -41,7 +42,7 @@ def up_team(port: int, workers: int, database: Database, store: str) -> None:
                 from flows.deploying import deploy_all
 
                 deploy_all(say)
-        with pointed_to(stack):
+        with pointed_to(stack.url, stack.secrets.server), known_as_team(stack):
             announce(stack)
             keep_running(services)
     say("ended")
@@ -87,18 +88,13 @@ def require_commit(origin: Path) -> None:
 
 
 @contextmanager
-def pointed_to(stack: Stack) -> Iterator[None]:
-    """Let commands in this checkout find the server and its login, for as long as it runs."""
-    text = "# written by `graft up --team`, which removes it when it ends\n"
-    POINTER.unlink(missing_ok=True)
-    POINTER.touch(mode=0o600)
-    POINTER.write_text(f'{text}[api]\nurl = "{stack.url}"\nauth_string = "{stack.secrets.server}"\n')
-    write_whole(settings().work / "team" / "running", stack.url)
+def known_as_team(stack: Stack) -> Iterator[None]:
+    """Let `graft retrain` in this checkout leave its work to the workers, for as long as they are there."""
+    write_whole(team_marker(), stack.url)
     try:
         yield
     finally:
-        POINTER.unlink(missing_ok=True)
-        (settings().work / "team" / "running").unlink(missing_ok=True)
+        team_marker().unlink(missing_ok=True)
 
 
 def announce(stack: Stack) -> None:

@@ -28,10 +28,7 @@ def watch(target: str, data: str, as_json: bool) -> None:
 def _look(target: str, data: str) -> dict[str, Any]:
     from graft.catalog import load
     from graft.registry import open_registry
-    from graft.watch.page import keep
-    from graft.watch.watch import watch
+    from graft.watch.page import watch_and_keep
 
-    registry = open_registry()
-    found = watch(target, load(), registry, data or None)
-    page = keep(found, registry.store)
+    found, page = watch_and_keep(target, load(), open_registry(), data or None)
     return {**found.content(), "page": str(page)}

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from flows.serving import answers, free_port
+from flows.serving import PREFECT, answers, free_port
 from flows.team import postgres
 from flows.team.secrets import Secrets
 from flows.team.service import Service
 from graft.errors import BadInput
 
-PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
 BUCKET = "graft"
 LIGHT_RUNS = "8"  # runs that only wait for others, on the one worker of that pool
 Database = Literal["postgres", "sqlite"]

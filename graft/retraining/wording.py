@@ -21,8 +21,9 @@ CHOSEN = {
 
 
 def headline(found: Estimate) -> str:
-    """Return estimate and choice in one line."""
-    return f"{CHOSEN[found.choice]}, for {found.reason}. {expected(found)}"
+    """Return the choice in one line, and the estimate where there is one: before the first study nothing is known."""
+    said = f"{CHOSEN[found.choice]}, for {found.reason}"
+    return said if found.last is None else f"{said}. {expected(found)}"
 
 
 def expected(found: Estimate) -> str:

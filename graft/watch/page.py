@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import RegistryError
 from graft.manifest import write_whole
-from graft.watch.watch import Watched
+from graft.watch.watch import Watched, watch
 
 if TYPE_CHECKING:
+    from graft.catalog import Catalog
+    from graft.registry import Registry
     from graft.storage import Store
 
 FOLDER = Path("watches")
@@ -40,6 +42,12 @@ def keep(found: Watched, store: Store) -> Path:
     store.put(f"{key}.html", page.encode())
     store.put(f"{key}.json", content.encode())
     return folder / "watch.html"
+
+
+def watch_and_keep(name: str, catalog: Catalog, registry: Registry, data: str | None) -> tuple[Watched, Path]:
+    """Watch a target, keep what was found, and return it with its page here; raises what `watch` raises."""
+    found = watch(name, catalog, registry, data)
+    return found, keep(found, registry.store)
 
 
 def last_finding(target: str, store: Store) -> dict[str, Any] | None:

@@ -71,4 +71,4 @@ def test_no_container_of_ours_runs_with_more_than_it_needs(name):
 def test_our_command_can_be_typed():
     words = STACK["services"]["deploy"]["command"]
     command = typer.main.get_command(cli.app).commands[words[1]]
-    command.make_context(shlex.join(words[:2]), words[2:])
+    assert command.make_context(shlex.join(words[:2]), words[2:]).params["pool_type"] == "process"

@@ -16,6 +16,7 @@ from flows.retrain import retrain
 from flows.transfer import transfer
 from graft.catalog import load
 from graft.errors import GraftError
+from graft.retraining import wording
 from graft.retraining.estimate import Estimate
 from tasks.deciding import state_of
 from tests.flows.studies import DAY, register
@@ -94,12 +95,17 @@ def test_nobody_answers_and_the_target_is_skipped_with_the_reason():
 
 @flow
 def agreeing(choice: str) -> Estimate:
-    return agree(Estimate("moods", DAY, "accuracy", choice=choice, reason="so"))
+    return agree(Estimate("moods", DAY, "accuracy", last="moods@1", choice=choice, reason="so"))
 
 
 def test_a_run_at_a_terminal_asks_nobody():
     with pytest.raises(Skipped, match=r"a run at a terminal has no dashboard; `graft run moods` trains it"):
         agreeing("ask")
+
+
+def test_before_the_first_study_nothing_is_expected():
+    first = Estimate("moods", DAY, "accuracy", choice="train", reason="it is the first study of this target")
+    assert wording.headline(first) == "it is trained, for it is the first study of this target"
 
 
 def test_what_is_worth_it_goes_on_and_what_is_not_says_why():

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import sqlalchemy
 
 from flows.serving import free_port, serving
 from graft.errors import BadInput
@@ -85,11 +84,6 @@ def wait_until(look):
     return found
 
 
-@pytest.mark.xfail(
-    sqlalchemy.__version__ >= "2.1",
-    reason="prefect 3.8.8 writes no scheduled run with SQLAlchemy 2.1 (InvalidRequestError: bulk DML of a hybrid)",
-    run=False,
-)
 def test_the_nightly_schedule_fires_skips_what_is_unchanged_and_writes_why(team):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.schedules import IntervalSchedule

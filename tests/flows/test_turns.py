@@ -54,8 +54,10 @@ class TestTurns:
 
 
 def test_a_run_at_a_terminal_takes_no_turn():
+    inside = []
     with turn("target digits", wait=False), turn("target digits", wait=False):
-        pass
+        inside.append("both")
+    assert inside == ["both"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from flows.reconciling import reconcile
 from graft.catalog import load
 from tasks.deciding import find_unchanged, foresee, settle, skipped
 from tasks.devices import device
-from tasks.pipeline import plan
+from tasks.pipeline import plan, require_data
 from tasks.reporting import report
 from tasks.stage import bring_data, claim, publish, run_stage
 from tasks.turns import Taken, turn, turn_of_target
@@ -57,6 +57,7 @@ def run(target: str, refresh: bool, decide: bool) -> dict[str, Any]:
     steps = plan(target, load())
     bring_data(target, steps.tracked, refresh)
     run_all(steps.builders)
+    require_data(target, load())
     if decide and (reason := find_unchanged(target)):
         raise Skipped(reason)
     number = claim(target)

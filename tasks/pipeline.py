@@ -75,11 +75,7 @@ def plan(name: str, catalog: Catalog) -> Plan:
     Raises CatalogError naming the nearest when there is no such target, and DataError listing the data paths that
     are not here and that nothing brings.
     """
-    target = catalog.target(name)
-    places = {f"sources.{target.source}": catalog.source(target.source), f"targets.{name}": target}
-    paths = {f"{place}.data.path": entry.data.path for place, entry in places.items()}
-    shifts = target.evaluation.shifts.items()
-    paths |= {f"targets.{name}.evaluation.shifts.{shift}.path": entry.path for shift, entry in shifts}
+    target, paths = catalog.target(name), data_paths(name, catalog)
     makers = {path: produced(path) for path in paths.values()}
     files = {path: tracking_file(path) for path in paths.values()}
     absent = [
@@ -92,6 +88,32 @@ def plan(name: str, catalog: Catalog) -> Plan:
     builders = dict.fromkeys(stage for stages in makers.values() for stage in stages)
     tracked = dict.fromkeys(str(file) for file in files.values() if file is not None)
     return Plan(name, target.source, tuple(builders), tuple(tracked))
+
+
+def data_paths(name: str, catalog: Catalog) -> dict[str, str]:
+    """Return where the data of a target and of its source lie, by the key of the catalogue that says so."""
+    target = catalog.target(name)
+    places = {f"sources.{target.source}": catalog.source(target.source), f"targets.{name}": target}
+    paths = {f"{place}.data.path": entry.data.path for place, entry in places.items()}
+    shifts = target.evaluation.shifts.items()
+    return paths | {f"targets.{name}.evaluation.shifts.{shift}.path": entry.path for shift, entry in shifts}
+
+
+def require_data(name: str, catalog: Catalog) -> None:
+    """Raise DataError for data that its builders, which have run, did not make under the path that is asked for."""
+    absent = [
+        f"{place}: {path}: {', '.join(produced(path))} did not make it; {_beside(Path(path))}"
+        for place, path in data_paths(name, catalog).items()
+        if produced(path) and not Path(path).exists()
+    ]
+    if absent:
+        raise DataError(f"the data of target '{name}' is missing", absent, "Correct the path in params.yaml.")
+
+
+def _beside(path: Path) -> str:
+    """Say what there is where a path should be."""
+    near = next(parent for parent in path.parents if parent.is_dir())
+    return f"in {near} there is {', '.join(sorted(each.name for each in near.iterdir())[:8]) or 'nothing'}"
 
 
 def tracking_file(path: str) -> Path | None:

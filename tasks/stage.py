@@ -52,7 +52,7 @@ def claim(target: str) -> int:
     A run that begins again, after a crash as well, takes a new number: its former self may still be alive.
     """
     taken = open_registry().claim(target, f"{flow_run.name} (run {str(flow_run.id)[:8]}, attempt {flow_run.run_count})")
-    get_run_logger().info("%s: claim %d: %s", target, taken.claim, taken.reason)
+    get_run_logger().debug("%s: claim %d: %s", target, taken.claim, taken.reason)  # the registry's history says it
     return taken.claim
 
 

@@ -7,7 +7,7 @@ from graft.catalog import Catalog
 from graft.errors import BadInput, CatalogError, DataError, GraftError, Interrupted, Killed, Transient
 from tasks import pipeline
 from tasks.outcomes import Outcome, failure, rebuild
-from tasks.pipeline import bring, plan, produced, reproduce, stale
+from tasks.pipeline import bring, plan, produced, reproduce, require_data, stale
 
 
 def test_a_stage_runs_then_is_skipped_then_comes_back_from_the_run_cache(repo):
@@ -144,3 +144,15 @@ def test_a_killed_status_is_no_wrong_checkout(repo, monkeypatch):
     monkeypatch.setattr(pipeline, "DVC", tuple(killed))
     with pytest.raises(Killed, match="killed from outside"):
         stale(["make"])
+
+
+@pytest.mark.usefixtures("checkout")
+def test_what_its_builder_did_not_make_is_named_with_what_is_there(tmp_path):
+    (tmp_path / "data" / "digits" / "sources").mkdir(parents=True)
+    with pytest.raises(DataError) as error:
+        require_data("small", CATALOG)
+    assert error.value.problems == (
+        "sources.big.data.path: data/digits/source: build-digits did not make it; in data/digits there is sources",
+    )
+    (tmp_path / "data" / "digits" / "source").mkdir()
+    require_data("small", CATALOG)

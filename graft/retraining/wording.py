@@ -41,8 +41,10 @@ def page(found: Estimate, record: Mapping[str, Any] | None = None) -> str:
     """Return a page of Markdown: the choice, what it rests on, and beside it what then happened."""
     outcome = (record or {}).get("outcome") or {}
     lines = [f"# {found.target}: {CHOSEN[found.choice]}", "", f"{found.reason[:1].upper()}{found.reason[1:]}.", ""]
+    if found.last is None:  # a table of unknowns says nothing
+        return "\n".join([*lines, "What it brings and costs is what the next estimate rests on.", ""])
     facts = {
-        "last study": f"{found.last}, {str(found.last_when)[:16].replace('T', ' ')}" if found.last else "none",
+        "last study": f"{found.last}, {str(found.last_when)[:16].replace('T', ' ')}",
         "changed since": ", ".join(PARTS[part] for part in found.changed) or "not known",
         "labelled rows": _labels(found),
         "drift": found.drift or "none found since",

@@ -106,6 +106,9 @@ def test_a_run_at_a_terminal_asks_nobody():
 def test_before_the_first_study_nothing_is_expected():
     first = Estimate("moods", DAY, "accuracy", choice="train", reason="it is the first study of this target")
     assert wording.headline(first) == "it is trained, for it is the first study of this target"
+    page = wording.page(first)
+    assert "It is the first study of this target." in page
+    assert "not known" not in page
 
 
 def test_what_is_worth_it_goes_on_and_what_is_not_says_why():

@@ -90,7 +90,7 @@ def test_the_nightly_schedule_fires_skips_what_is_unchanged_and_writes_why(team)
 
     for target in ("moods", "tones"):
         register(target)
-    # A night is a minute long: short enough to wait for, and long enough that a second one seldom begins beside the first.
+    # A night is a minute long: short enough to wait for, long enough that a second one seldom begins beside the first.
     nights = IntervalSchedule(interval=timedelta(minutes=1), anchor_date=datetime.now(UTC) + timedelta(seconds=20))
     with get_client(sync_client=True) as client, worker("light"), worker("gpu"):
         retrain = client.read_deployment_by_name("retrain/retrain").id

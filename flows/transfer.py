@@ -15,6 +15,7 @@ from flows.asking import Skipped, agree
 from flows.checkout import occupied
 from flows.reconciling import reconcile
 from graft.catalog import load
+from tasks.champion import begins_from_champion, bring_champion
 from tasks.deciding import find_unchanged, foresee, settle, skipped
 from tasks.devices import device
 from tasks.pipeline import plan, require_data
@@ -63,6 +64,8 @@ def run(target: str, refresh: bool, decide: bool) -> dict[str, Any]:
     number = claim(target)
     run_all(steps.checks)
     estimate = agree(foresee(target, by_hand=not decide))
+    if begins_from_champion(target):
+        bring_champion(target)
     run_all(steps.training)
     decision = publish(target, number)
     settle(target, estimate, decision)

@@ -24,9 +24,13 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
         for strategy in target.study.strategies:
             if not _is_tunable(strategy):
                 tunable = [known for known in STRATEGIES if known != "scratch"]
-                others = "; others are top-K, 'last P %' and layers:WORDS, where P is above 0 and at most 100"
+                others = (
+                    "; others are top-K, 'last P %', layers:WORDS and champion:NAME, where P is above 0, at most 100"
+                )
                 known = nearest(strategy, tunable) + others
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
+        if all(strategy.startswith("champion:") for strategy in target.study.strategies):
+            yield f"targets.{name}.study.strategies: all begin from a champion, and the first study has none; add full"
         yield from _counts(name, target)
         yield from _metric(name, target)
         yield from _positive(name, target)
@@ -96,7 +100,7 @@ def _positive(name: str, target: Target) -> Iterator[str]:
 
 def _is_tunable(strategy: str) -> bool:
     try:
-        return find_strategy(strategy).pretrained
+        return find_strategy(strategy).begins != "nothing"
     except KeyError:
         return False
 

@@ -27,6 +27,7 @@ def write_package(folder: Path, model: Path, study: Mapping[str, Any], metrics: 
     """Fill `folder` with the model, its card and its facts; the same run and data give the same bytes."""
     shutil.copytree(model, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
     facts = {key: study[key] for key in ("target", "source", "problem", "labels", "metric", "train_hashes", "dataset")}
+    facts |= {key: study[key] for key in ("met_hashes",) if key in study}
     facts |= {key: metrics.get(key) for key in ("positive", "threshold")}
     facts |= {"temperature": metrics["temperature"], "strategy": metrics["strategy"], "metrics": metrics}
     _write_json(folder / "graft.json", {**facts, "graft": __version__})

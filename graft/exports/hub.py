@@ -77,7 +77,8 @@ def _folder(to: str) -> Path | None:
 
 def _without_rows(path: Path) -> None:
     facts = json.loads(path.read_text())
-    facts.pop("train_hashes", None)
+    for key in ("train_hashes", "met_hashes"):
+        facts.pop(key, None)
     path.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 

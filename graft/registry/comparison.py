@@ -55,7 +55,7 @@ def pair(candidate: Package, champion: Package, test_rows: TestRows) -> Pairs:
     """
     if candidate.facts["problem"] != champion.facts["problem"]:
         raise RegistryError(f"the champion is for {champion.facts['problem']}, this is {candidate.facts['problem']}")
-    trained = {*candidate.facts["train_hashes"], *champion.facts["train_hashes"]}
+    trained = {*candidate.rows_met, *champion.rows_met}
     if not has_classes(problem := find_problem(candidate)):
         return _pair_grades(problem, candidate, champion, trained, test_rows)
     every = answers(candidate)

@@ -34,6 +34,11 @@ class Package:
     files: Mapping[str, str]
     facts: Mapping[str, Any]
 
+    @property
+    def rows_met(self) -> frozenset[str]:
+        """Hashes of the rows that it was trained on, and those of the champion that it was begun from, if it was."""
+        return frozenset(self.facts.get("met_hashes") or self.facts["train_hashes"])
+
 
 @dataclass(frozen=True)
 class Model:

@@ -245,10 +245,12 @@ def _look(inputs: Inputs, found: Measured, temperature: float | None) -> dict[st
 def _lineage(inputs: Inputs, metrics: Mapping[str, Any]) -> list[Fact]:
     source, made = _read_json(inputs.source / "source.json"), _read_json(inputs.run / MANIFEST)
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    asked = inputs.target.evaluation.shifts
+    asked, tried = inputs.target.evaluation.shifts, inputs.study.get("champion")
+    champion = (tried["version"], tried["digest"]) if tried and "met_hashes" in inputs.study else None
     return [
         Fact("source data", inputs.target.source, source["dataset"]),
         Fact("source weights", str(inputs.source), source["digest"]),
+        *([Fact("champion, begun from", *champion)] if champion else []),
         Fact("target data", inputs.target.data.path, inputs.dataset.fingerprint),
         *(Fact(f"shift set {name}", asked[name].path, rows.fingerprint) for name, rows in inputs.shifts.items()),
         Fact("data checks", str(CHECKS / inputs.name), sha256(CHECKS / inputs.name / MANIFEST)),

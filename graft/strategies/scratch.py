@@ -7,5 +7,5 @@ SCRATCH = Strategy(
     title="random weights, everything trains",
     citation="He, Girshick and Dollár 2019, Rethinking ImageNet Pre-training",
     phases=(Phase("all", head=1.0),),
-    pretrained=False,
+    begins="nothing",
 )

@@ -15,6 +15,7 @@ Depth = int | Literal["half", "all", "each", "proposed"] | Words
 Select = Callable[[Words], Sequence[str]]
 Scope = Literal["every", "biases", "norms"]
 Reads = Literal["last", "all"]
+Begin = Literal["source", "champion", "nothing"]
 NEW = 10.0  # a head begins from random weights, above layers that know something (Long et al. 2015, section 4.1)
 
 
@@ -55,8 +56,8 @@ class Strategy:
     title: str
     citation: str
     phases: tuple[Phase, ...]
-    pretrained: bool = True
-    """Whether it starts from the source's weights or from random ones."""
+    begins: Begin = "source"
+    """Whose weights it starts from; `nothing`: random ones."""
     blend: float | None = None
     """Share of the last phase's weights in the result, the rest being the first phase's; none: no interpolation."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from graft.backbones import count_trained, layer_groups, select_groups
 from graft.catalog import Study
 from graft.errors import CatalogError
-from graft.strategies import Leg, count_parts, find_strategy, resolve
+from graft.strategies import Begin, Leg, count_parts, find_strategy, resolve
 from graft.training import moves_below_head
 from graft.training.adapters import count_adapters, reachable
 
@@ -37,30 +37,43 @@ class Candidate:
         return self.legs[0].reads == "all"
 
     @property
+    def begins(self) -> Begin:
+        """Whose weights its training begins with."""
+        return find_strategy(self.strategy).begins
+
+    @property
     def moves_source(self) -> bool:
-        """Whether it starts from the source and trains anything below the head, so that the source can forget."""
-        return find_strategy(self.strategy).pretrained and any(moves_below_head(leg) for leg in self.legs)
+        """Whether layers below its head were the source's and no longer are, so that the source can forget."""
+        return self.begins == "champion" or (self.begins == "source" and any(map(moves_below_head, self.legs)))
 
 
 def make_candidates(
-    study: Study, model: Any, proposed: str | None = None, widen: Callable[[], Any] | None = None
+    study: Study,
+    model: Any,
+    proposed: str | None = None,
+    widen: Callable[[], Any] | None = None,
+    no_champion: str | None = "there is no champion",
 ) -> tuple[list[Candidate], list[str]]:
     """Return the candidates with the control's, and a note for each strategy that is left out on this network.
 
     `proposed` is the block for the strategies that ask for one; `widen` gives the same layers under a head that reads
-    every boundary, for those that need that, and is None where the problem has no such network. Raises CatalogError
-    when every strategy is left out, and ValueError where a strategy lacks what it asks for.
+    every boundary, for those that need that, and is None where the problem has no such network. `no_champion` says why
+    nothing can begin from the champion, None where it can. Raises CatalogError when every strategy is left out, and
+    ValueError where a strategy lacks what it asks for.
     """
     layers = layer_groups(model)
     groups = [group.name for group in layers]
     candidates: list[Candidate] = []
     notes: list[str] = []
-    seen: dict[tuple[tuple[Leg, ...], float | None], str] = {}
+    seen: dict[tuple[Begin, tuple[Leg, ...], float | None], str] = {}
     for name in study.strategies:
         if reason := _unfit(name, study, model, groups) or _unreadable(name, widen):
             notes.append(reason)
             continue
         strategy = find_strategy(name)
+        if strategy.begins == "champion" and no_champion:
+            notes.append(f"{name} was left out: {no_champion}")
+            continue
         try:
             legs = resolve(strategy, groups, study.budget_steps, proposed, partial(select_groups, layers))
         except CatalogError as error:
@@ -69,10 +82,10 @@ def make_candidates(
         if idle := _find_idle(name, legs, model):
             notes.append(idle)
             continue
-        if (twin := seen.get((legs, strategy.blend))) is not None:
+        if (twin := seen.get((strategy.begins, legs, strategy.blend))) is not None:
             notes.append(f"{name} trains the same layers as {twin} on this network and was not tried twice")
             continue
-        seen[legs, strategy.blend] = name
+        seen[strategy.begins, legs, strategy.blend] = name
         trained = widen() if legs[0].reads == "all" and widen is not None else model
         candidates += [make_candidate("candidate", name, rate, legs, trained) for rate in study.learning_rates]
     if not candidates:

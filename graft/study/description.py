@@ -8,6 +8,7 @@ from graft.catalog import Target
 from graft.problems.tokens import describe_tokens
 from graft.reading import Dataset, row_hashes
 from graft.study.budget import LIMITS
+from graft.study.going_on import NOWHERE
 from graft.study.label_curve import explain_counts
 from graft.study.selection import Standing
 from graft.study.study import StudyResult
@@ -15,12 +16,16 @@ from graft.study.tables import key_of
 from graft.study.trial import Bench, Outcome
 from graft.training import describe_device
 
+NO_CURVE = "No label curve: the chosen strategy begins from the champion, which has met most of the labels already."
+
 
 def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, result: StudyResult) -> dict[str, Any]:
     """Return the facts of a study, ready for JSON."""
     problem, train = bench.problem, dataset.splits["train"]
     trained = result.winner.candidate.trained_groups
     groups = layer_groups(bench.begin(result.winner.candidate, seed=0))
+    hashes = row_hashes(train, problem)
+    begun = bench.champion if result.winner.candidate.begins == "champion" else NOWHERE
     return {
         "target": name,
         "source": target.source,
@@ -32,7 +37,10 @@ def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, re
         "train_rows": len(train),
         "test_rows": len(dataset.splits["test"]),
         "dataset": dataset.fingerprint,
-        "train_hashes": row_hashes(train, problem),
+        "train_hashes": hashes,
+        # of the winner's own training and of that of the model it was begun from
+        **({"met_hashes": sorted(begun.met.union(hashes))} if begun.met else {}),
+        "champion": bench.champion.describe(),
         "groups": [
             {"name": group.name, "parameters": group.parameters, "trained": group.name in trained} for group in groups
         ],
@@ -51,7 +59,7 @@ def describe_study(name: str, target: Target, bench: Bench, dataset: Dataset, re
         "device": describe_device(),
         "tokens": describe_tokens(bench.examples, bench.processor) if problem.modality == "text" else None,
         "notes": result.notes,
-        "label_curve": explain_counts(bench.strata, bench.study.label_counts),
+        "label_curve": NO_CURVE if begun.met else explain_counts(bench.strata, bench.study.label_counts),
     }
 
 

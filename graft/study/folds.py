@@ -33,6 +33,8 @@ class Selection:
     """Number of folds; a validation part is the first of them alone."""
     single: bool
     grouped: bool
+    unseen: tuple[int, ...] | None = None
+    """Numbers of the rows to compare on, where not all will do: those that the champion has not met."""
 
     @property
     def trials_per_seed(self) -> int:
@@ -41,14 +43,17 @@ class Selection:
 
     def __str__(self) -> str:
         groups = ", groups kept together" if self.grouped else ""
-        return (f"validation part of 1/{self.folds}" if self.single else f"{self.folds}-fold") + groups
+        rule = (f"validation part of 1/{self.folds}" if self.single else f"{self.folds}-fold") + groups
+        return rule if self.unseen is None else f"{rule}, of the {len(self.unseen)} rows that the champion has not met"
 
 
-def choose_selection(train: pa.Table, data: Data, study: Study) -> Selection:
+def choose_selection(train: pa.Table, data: Data, study: Study, unseen: tuple[int, ...] | None = None) -> Selection:
     """Return the rule for these rows: as many folds as every class (and every class's groups) can fill.
 
     Identities are what is counted where there are some, and each fold has two of them, or there is nothing to compare.
+    Where only some rows may be compared on, numbered in `unseen`, it is they that fill the folds.
     """
+    train = train if unseen is None else train.take(pa.array(unseen))
     labels = strata(train)
     units = together(train)
     rarest = int(np.unique(labels, return_counts=True)[1].min())
@@ -59,18 +64,24 @@ def choose_selection(train: pa.Table, data: Data, study: Study) -> Selection:
     groups = labels if units is None else np.asarray(units)
     spread = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
     grouped = units is not None and spread >= 2
-    return Selection(max(2, min(wanted, rarest, spread if grouped else rarest)), single, grouped)
+    return Selection(max(2, min(wanted, rarest, spread if grouped else rarest)), single, grouped, unseen)
 
 
 def split(train: pa.Table, selection: Selection, seed: int) -> Iterator[Fold]:
-    """Yield the folds of one seed; another seed divides the same rows anew."""
-    labels = strata(train)
+    """Yield the folds of one seed; another seed divides the same rows anew.
+
+    Rows that may not be compared on are trained on in every fold.
+    """
+    rows = np.arange(len(train)) if selection.unseen is None else np.asarray(selection.unseen)
+    divided = train.take(pa.array(rows))
+    labels = strata(divided)
     if selection.grouped:
         splitter = StratifiedGroupKFold(selection.folds, shuffle=True, random_state=seed)
-        parts = splitter.split(labels, labels, together(train))
+        parts = splitter.split(labels, labels, together(divided))
     else:
         parts = StratifiedKFold(selection.folds, shuffle=True, random_state=seed).split(labels, labels)
-    for number, (kept, held) in enumerate(parts):
-        yield Fold(-1 if selection.single else number, kept, held)
+    for number, (_, places) in enumerate(parts):
+        held = rows[places]
+        yield Fold(-1 if selection.single else number, np.setdiff1d(np.arange(len(train)), held), held)
         if selection.single:
             return

@@ -154,10 +154,11 @@ def train_curve(bench: Bench, result: StudyResult, test: Examples, report: Repor
     """Yield the models of winner and control on every part below the whole budget, with every seed.
 
     They are trained as the final models are: the same strategy, learning rate, steps and schedule. `test` are inputs
-    without labels. A model that was finished before is read, not trained again.
+    without labels. A model that was finished before is read, not trained again. There is none of a winner that begins
+    from the champion, which knows more labels than any part has.
     """
     labels, done = _labels(bench), 0
-    counts = choose_counts(labels, bench.study.label_counts)
+    counts = choose_counts(labels, bench.study.label_counts) if result.winner.candidate.begins == "source" else ()
     for arm, chosen in (("transfer", result.winner), ("scratch", result.control[0])):
         for seed in range(bench.study.seeds):
             for count in counts:

@@ -15,10 +15,12 @@ from graft.problems import PROBLEMS, problem_of
 from graft.problems.problem import has_classes
 from graft.reading import Dataset
 from graft.settings import settings
+from graft.strategies import find_strategy
 from graft.study.budget import require_one_round
 from graft.study.caching import with_prefix
 from graft.study.candidates import Candidate
 from graft.study.folds import Selection
+from graft.study.going_on import NOWHERE, start_from_champion
 from graft.study.label_curve import choose_counts
 from graft.study.pruning import note, plain, prune
 from graft.study.skill import open_skill
@@ -77,19 +79,20 @@ def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> tuple[
     problem = problem_of(target)
     train = dataset.splits["train"]
     processor = problem.fit(load_processor(source, problem), train, read_config(source))
-    key = digest(
-        {
-            "dataset": dataset.fingerprint,
-            "data": target.data.model_dump(),
-            "study": target.study.model_dump(),
-            "source": verify_manifest(source)["files"],
-        }
-    )
+    model, carried = load_listed(source, problem, dataset.labels, head=problem.head(processor))
+    goes_on = any(find_strategy(strategy).begins == "champion" for strategy in target.study.strategies)
+    champion = start_from_champion(name, problem, processor, model, dataset) if goes_on else NOWHERE
+    asked = {
+        "dataset": dataset.fingerprint,
+        "data": target.data.model_dump(),
+        "study": target.study.model_dump(),
+        "source": verify_manifest(source)["files"],
+    }
+    key = digest(asked if champion.unfit else {**asked, "champion": champion.digest})
     work = settings().work / "work" / f"adapt@{name}"
     for other in work.glob("*"):  # trials of another catalogue entry or of other rows
         if other.name != key:
             shutil.rmtree(other, ignore_errors=True)
-    model, carried = load_listed(source, problem, dataset.labels, head=problem.head(processor))
     bench = Bench(
         problem=problem,
         processor=processor,
@@ -99,6 +102,7 @@ def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> tuple[
         study=target.study,
         folder=work / key,
         skill=open_skill(source, target.study),
+        champion=champion,
     )
     return bench, carried
 

@@ -24,6 +24,6 @@ def choose_probe(bench: Bench, standings: Sequence[Standing]) -> tuple[Candidate
     strategy = STRATEGIES["linear-probe"]
     legs = resolve(strategy, [group.name for group in layer_groups(model)], bench.study.budget_steps)
     for standing in standings:  # the winner first, then by their means
-        if standing.candidate.legs == legs:
+        if standing.candidate.begins == "source" and standing.candidate.legs == legs:
             return replace(standing.candidate, role=ROLE), standing.steps
     return make_candidate(ROLE, strategy.name, bench.study.learning_rates[0], legs, model), bench.study.budget_steps

@@ -62,7 +62,7 @@ class StudyResult:
     def probe_is_winner(self) -> bool:
         """Whether the winner adapts nothing below the head: then its models are the untouched source's, too."""
         probe, winner = self.probe[0], self.winner.candidate
-        return (probe.legs, probe.learning_rate) == (winner.legs, winner.learning_rate)
+        return (probe.begins, probe.legs, probe.learning_rate) == (winner.begins, winner.legs, winner.learning_rate)
 
 
 def count_steps(bench: Bench, candidates: list[Candidate], selection: Selection, known: Known = NOTHING) -> int:
@@ -101,9 +101,11 @@ def plan(bench: Bench, train: pa.Table, data: Data) -> tuple[list[Candidate], li
         found = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
         proposals = [f"{proposed} has the largest gradients relative to its weights ({found})"]
     widen = (lambda: bench.wide) if bench.problem.auto_model in READABLE else None
-    candidates, notes = make_candidates(bench.study, model, proposed, widen)
+    candidates, notes = make_candidates(bench.study, model, proposed, widen, bench.champion.unfit)
     ties = [tie] if (tie := describe_tie(model)) else []
-    return candidates, [*proposals, *ties, *notes], choose_selection(train, data, bench.study)
+    goes_on = any(candidate.begins == "champion" for candidate in candidates)
+    selection = choose_selection(train, data, bench.study, bench.champion.unseen if goes_on else None)
+    return candidates, [*proposals, *ties, *notes], selection
 
 
 def search(

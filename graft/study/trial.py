@@ -1,5 +1,6 @@
 """One trial: a candidate trained with one seed, on one fold or on the whole budget."""
 
+import copy
 import io
 import json
 import re
@@ -21,9 +22,10 @@ from graft.catalog import Study
 from graft.manifest import digest, write_whole
 from graft.problems.examples import Examples
 from graft.problems.problem import Problem, has_classes
-from graft.strategies import count_frozen, find_strategy
+from graft.strategies import count_frozen
 from graft.study.candidates import Candidate
 from graft.study.folds import Fold
+from graft.study.going_on import NOWHERE, Start
 from graft.study.skill import Skill
 from graft.training import Job, Rehearsal, evaluate, peak_memory_bytes, predict, train
 from graft.training.batches import generator
@@ -69,6 +71,8 @@ class Bench:
     """The source's own skill, on rows for choosing; None where it cannot be measured."""
     recording: Recording | None = None
     """What it cost to record that."""
+    champion: Start = NOWHERE
+    """The model in use, for candidates that begin from it."""
     meter: Meter = field(default_factory=Meter, compare=False)
     """Counts the FLOPs of trials, each kind of pass once."""
 
@@ -94,8 +98,10 @@ class Bench:
 
     def begin(self, candidate: Candidate, seed: int) -> Any:
         """Return the network that a candidate's training begins with."""
-        if not find_strategy(candidate.strategy).pretrained:
+        if candidate.begins == "nothing":
             return renew(self.source, self.problem, self.labels, seed)
+        if candidate.begins == "champion":
+            return copy.deepcopy(self.champion.network)  # the head, too: another seed changes the order of rows only
         return renew_head(self.wide if candidate.reads_all else self.source, self.problem, self.labels, seed)
 
 
@@ -268,8 +274,8 @@ def _finish(curve: list[dict[str, float | None]], loss: float, metric: float) ->
 
 
 def _prefix_for(bench: Bench, candidate: Candidate) -> Prefix | None:
-    """Return what was recorded of the source's layers, which is nothing to a network of random weights."""
-    if not find_strategy(candidate.strategy).pretrained:
+    """Return what was recorded of the source's layers, which is nothing to a network of other weights."""
+    if candidate.begins != "source":
         return None
     return bench.wide_prefix if candidate.reads_all else bench.prefix
 
@@ -281,7 +287,7 @@ def _rehearsal_for(bench: Bench, candidate: Candidate) -> Rehearsal | None:
 
 def _forgetting(bench: Bench, candidate: Candidate, model: Any) -> float | None:
     """Return what the source lost: nothing where the layers below the head are still its own."""
-    if not find_strategy(candidate.strategy).pretrained:
+    if candidate.begins == "nothing":
         return None
     if not candidate.moves_source:
         return 0.0

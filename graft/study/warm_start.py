@@ -3,7 +3,7 @@
 Nobody who was clearly behind on nearly the same rows is tried again. The chosen one and the best of those that could
 have been chosen get two more trials, on the rows of now, and are judged by the trials of both studies. It is a warm
 start of the search (the idea of Feurer, Springenberg and Hutter 2015, Initializing Bayesian Hyperparameter Optimization
-via Meta-Learning), not of weights: final models are trained from the source on all rows, as ever.
+via Meta-Learning), not of weights, which is what the strategies `champion:NAME` are for.
 
 Only a whole search is remembered, and it counts only while none of its rows is a test row. So no study learns from a
 row that it is tested on, an error is not handed down for ever, and a study that was killed finds what it had found.
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from graft.errors import CheckpointError, DiskFull
 from graft.manifest import digest, verify_manifest
@@ -105,7 +106,14 @@ def open_memory(
     """
     asked = bench.study.model_dump(mode="json", exclude=NOT_SEARCHED)
     files = {name: sha for name, sha in source.items() if name != TIMED}
-    same = {"source": files, "labels": bench.labels, "study": asked, "candidates": [*map(asdict, candidates)]}
+    same: dict[str, Any] = {
+        "source": files,
+        "labels": bench.labels,
+        "study": asked,
+        "candidates": [*map(asdict, candidates)],
+    }
+    if not bench.champion.unfit:  # trials of another one began elsewhere, and were compared on other rows
+        same["champion"] = bench.champion.digest
     return Memory(folder, digest(same), rows, test, drawn)
 
 

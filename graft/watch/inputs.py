@@ -64,7 +64,7 @@ class Rows:
 def gather(name: str, target: Target, package: Package, data: str) -> Rows:
     """Return the rows to compare; raises DataError for what cannot be read, BadInput where there are too few."""
     problem = find_problem(package)
-    inputs, trained = inputs_of(problem), set(package.facts["train_hashes"])
+    inputs, trained = inputs_of(problem), package.rows_met
     tested = set(pq.read_table(package.folder / "predictions.parquet", columns=["hash"])["hash"].to_pylist()) - trained
     dataset = read(target.data, problem)
     columns = [*inputs.columns, "file", "row"]

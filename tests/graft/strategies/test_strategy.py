@@ -36,7 +36,7 @@ def test_the_lower_a_group_the_slower_it_trains():
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 def test_only_a_head_that_is_newer_than_what_is_below_it_learns_faster(strategy):
     legs = resolve(strategy, FIVE, 10, proposed="block 2")
-    assert {leg.rate_of("head") for leg in legs} == {10.0 if strategy.pretrained else 1.0}
+    assert {leg.rate_of("head") for leg in legs} == {10.0 if strategy.begins == "source" else 1.0}
     assert all(leg.rate_of(group) <= 1 for leg in legs for group in leg.groups[:-1])
 
 
@@ -75,8 +75,22 @@ def test_more_blocks_than_a_network_has_are_no_plan_for_it():
         trained("top-2", ["stem", "block 1", "head"])
 
 
+def test_any_strategy_may_begin_from_the_champion_whose_head_is_not_new():
+    strategy = find_strategy("champion:last 2")
+    assert (strategy.name, strategy.begins) == ("champion:last 2", "champion")
+    (leg,) = resolve(strategy, FIVE, 10)
+    assert (leg.groups, leg.head) == (("block 2", "block 3", "head"), 1.0)
+    assert len(find_strategy("champion:lp-ft").phases) == 2
+
+
+@pytest.mark.parametrize("name", ["scratch", "head2toe", "all-boundaries", "champion:full", "nothing", ""])
+def test_what_is_not_begun_from_the_source_is_not_begun_from_the_champion_either(name):
+    with pytest.raises(KeyError):
+        find_strategy(f"champion:{name}")
+
+
 def test_only_the_control_begins_from_random_weights():
-    assert [name for name, strategy in STRATEGIES.items() if not strategy.pretrained] == ["scratch"]
+    assert [name for name, strategy in STRATEGIES.items() if strategy.begins != "source"] == ["scratch"]
 
 
 @given(name=st.sampled_from(sorted(STRATEGIES)), blocks=st.integers(2, 40), steps=st.integers(1, 500))

@@ -250,6 +250,17 @@ def test_folds_share_no_row_and_hold_every_class(seed):
         assert set(labels[fold.train]) == set(labels[fold.validation]) == {0, 1, 2}
 
 
+@pytest.mark.parametrize("groups", [None, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]])
+def test_where_some_rows_only_may_be_compared_on_the_others_are_trained_on_in_every_fold(groups):
+    rows, unseen = table([6, 6], groups), (0, 1, 2, 3, 8, 9, 10, 11)
+    selection = choose_selection(rows, DATA, Study(), unseen)
+    assert "of the 8 rows that the champion has not met" in str(selection)
+    folds = [*split(rows, selection, seed=0)]
+    assert sorted(row for fold in folds for row in fold.validation) == [*unseen]
+    assert all(sorted([*fold.train, *fold.validation]) == [*range(12)] for fold in folds)
+    assert len(folds) == (4 if groups is None else 2)
+
+
 def outcomes(*metrics):
     return [
         Outcome("candidate", "", 0, seed, 0, 10, value, 0, 0, 0, 0, [], [], []) for seed, value in enumerate(metrics)

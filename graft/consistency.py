@@ -24,9 +24,7 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
         for strategy in target.study.strategies:
             if not _is_tunable(strategy):
                 tunable = [known for known in STRATEGIES if known != "scratch"]
-                others = (
-                    "; others are top-K, 'last P %', layers:WORDS and champion:NAME, where P is above 0, at most 100"
-                )
+                others = "; others: top-K, 'last P %', layers:WORDS, champion:NAME, where P is above 0 and at most 100"
                 known = nearest(strategy, tunable) + others
                 yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
         if all(strategy.startswith("champion:") for strategy in target.study.strategies):

@@ -132,7 +132,6 @@ def _reason(
     if is_within(behind[one]) and round(behind[one].mean - margin, DIGITS) > 0:
         return f"{describe(behind[one], best)}, within one standard error, but by more than the margin of {margin:g}"
     if is_within(behind[one]):
-        return (
-            f"{describe(behind[one], best)}, within one standard error, but trains more weights than {chosen.strategy}"
-        )
+        weights = "more weights than" if one.cost > chosen.cost else "as many weights as"
+        return f"{describe(behind[one], best)}, within one standard error, but trains {weights} {chosen.strategy}"
     return f"{describe(behind[one], best)}, more than one standard error"

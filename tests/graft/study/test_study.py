@@ -291,6 +291,14 @@ def test_what_is_behind_by_more_than_the_margin_is_not_given_away_for_fewer_weig
     assert [one.within for one in standings] == [True, False]
 
 
+def test_of_two_that_train_as_many_weights_the_better_one_is_chosen_and_that_is_said():
+    probe, _ = candidates()
+    faster = replace(probe, learning_rate=0.1)
+    standings = select({probe: outcomes(0.9, 0.7), faster: outcomes(0.75, 0.75)}, higher_is_better=True)
+    assert standings[0].candidate is probe
+    assert standings[1].reason.endswith("within one standard error, but trains as many weights as linear-probe")
+
+
 def test_beyond_one_standard_error_the_better_one_wins():
     probe, full = candidates()
     standings = select({full: outcomes(0.91, 0.89), probe: outcomes(0.75, 0.75)}, higher_is_better=True)

@@ -135,8 +135,8 @@ def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
     """
     given = Path(data).expanduser()
     root = Path.cwd()
-    if pack and given.is_file():
-        raise BadInput(f"--pack: {data} is a file; expected a folder of files")
+    if pack and (given.is_file() or (HUB_ID.fullmatch(data) and not given.exists())):
+        raise BadInput(f"--pack: {data} is a {'file' if given.is_file() else 'hub id'}; expected a folder of files")
     if pack and given.resolve().is_relative_to(root):
         raise BadInput(f"--pack: {data} lies in this checkout, where data stay as they are")
     if given.exists() and given.resolve().is_relative_to(root):

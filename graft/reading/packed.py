@@ -9,59 +9,14 @@ from __future__ import annotations
 import fnmatch
 import io
 import os
-import re
-import tarfile
-from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path, PosixPath
 from typing import Any, Self
 
-from graft.errors import DataError
-
-SHARD = re.compile(r"packed-(\d{5})-of-(\d{5})\.tar")
-END = bytes(1024)
-"""What a whole tar file ends with (POSIX.1-2017, pax, ustar interchange format): two blocks of zeros."""
-AGAIN = "Bring the data again: `dvc checkout` or `dvc pull`, or `graft new` from where they came."
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the bytes of a packed file are."""
-
-    shard: Path
-    offset: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Pack:
-    """What a packed folder holds: the place of each file, and the names in each folder, by path within it."""
-
-    state: tuple[tuple[str, int, int], ...]
-    """Name, size and time of change of each shard: another state is another pack."""
-    files: Mapping[str, Place]
-    folders: Mapping[str, set[str]]
-
-    def read(self, inside: str) -> bytes:
-        """Return the bytes of a file; raises OSError when its shard is gone or another one has taken its place."""
-        place = self.files[inside]
-        with place.shard.open("rb") as stream:
-            if _state(place.shard.name, os.fstat(stream.fileno())) not in self.state:
-                raise OSError(None, "the shard has changed since it was opened", str(place.shard))
-            return os.pread(stream.fileno(), place.bytes, place.offset)
-
+from graft.reading.shards import SHARD, Pack, find_shards, read_index, states
 
 _OPENED: dict[str, Pack] = {}
 """Packs by the absolute path of their folder."""
-
-
-def shards(folder: Path) -> list[Path]:
-    """Return the shards of a folder in order; none where it is not packed."""
-    try:
-        return sorted(file for file in Path(folder).iterdir() if SHARD.fullmatch(file.name))
-    except OSError:
-        return []
 
 
 def look_into(path: Path) -> Path:
@@ -70,11 +25,10 @@ def look_into(path: Path) -> Path:
     Raises DataError listing every shard that is missing, damaged or holds what no pack may hold.
     """
     for folder in (path, *path.parents):
-        if found := shards(folder):
+        if found := find_shards(folder):
             root = _absolute(folder)
-            state = tuple(_state(shard.name, shard.stat()) for shard in found)
-            if root not in _OPENED or _OPENED[root].state != state:
-                _OPENED[root] = _index(folder, found, state)
+            if root not in _OPENED or _OPENED[root].state != states(found):
+                _OPENED[root] = read_index(folder, found)
             return PackedPath(path)
     return path
 
@@ -89,10 +43,6 @@ def read_file(path: str) -> bytes:
         return look_into(Path(path)).read_bytes()  # of a pack that this process has not opened yet
 
 
-def _state(name: str, facts: os.stat_result) -> tuple[str, int, int]:
-    return name, facts.st_size, facts.st_mtime_ns
-
-
 def _absolute(path: str | Path) -> str:
     """Return a path from the root on, without `..`: files that are named by a table often begin with it."""
     return os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links, as DVC makes them into its cache
@@ -101,88 +51,10 @@ def _absolute(path: str | Path) -> str:
 def _locate(path: str | Path) -> tuple[Pack, str] | None:
     """Return the opened pack that a path is of, and the path within it, '' for its own folder."""
     whole = _absolute(path)
-    for root, pack in _OPENED.items():
+    for root, pack in tuple(_OPENED.items()):  # another thread may open one
         if whole.startswith(root) and whole[len(root) : len(root) + 1] in ("", "/"):
             return pack, whole[len(root) + 1 :]
     return None
-
-
-def _index(folder: Path, found: list[Path], state: tuple[tuple[str, int, int], ...]) -> Pack:
-    faults = _missing(found)
-    files: dict[str, Place] = {}
-    for shard in found:
-        try:
-            faults += _members(shard, files)
-        except (tarfile.TarError, OSError) as error:
-            faults.append(f"{shard.name}: cannot be read ({error})")
-    folders = _folders(files)
-    faults += [f"'{name}' is a file and a folder" for name in sorted(folders.keys() & files.keys())]
-    if faults:
-        raise DataError(f"{folder}: {len(faults)} problem(s) with the packed files", faults, AGAIN)
-    return Pack(state, files, folders)
-
-
-def _folders(files: Iterable[str]) -> dict[str, set[str]]:
-    """Return the names in each folder that a file lies in, at any depth."""
-    folders: dict[str, set[str]] = {"": set()}
-    for inside in files:
-        known = False
-        while inside and not known:
-            above, _, name = inside.rpartition("/")
-            known = above in folders
-            folders.setdefault(above, set()).add(name)
-            inside = above
-    return folders
-
-
-def _missing(found: Iterable[Path]) -> list[str]:
-    """Return the shards that the names of the others count and that are not there."""
-    names = {shard.name for shard in found}
-    totals = sorted({match[2] for name in names if (match := SHARD.fullmatch(name))})
-    if len(totals) > 1:
-        return [f"shards of several packs: {', '.join(f'packed-...-of-{total}.tar' for total in totals)}"]
-    expected = {f"packed-{number:05}-of-{totals[0]}.tar" for number in range(int(totals[0]))}
-    return [f"{name}: no such file" for name in sorted(expected - names)]
-
-
-def _members(shard: Path, files: dict[str, Place]) -> list[str]:
-    """Add the members of a shard to `files`; return what is wrong with any."""
-    faults = []
-    with tarfile.open(shard, "r:") as tar:
-        for member in tar:
-            if not member.isreg():
-                faults.append(f"{shard.name}: '{member.name}' is no file, expected files only")
-            elif fault := name_fault(member.name):
-                faults.append(f"{shard.name}: '{member.name}': {fault}")
-            elif member.name in files:
-                faults.append(f"{shard.name}: '{member.name}' is in {files[member.name].shard.name}, too")
-            else:
-                files[member.name] = Place(shard.absolute(), member.offset_data, member.size)
-    with shard.open("rb") as stream:
-        stream.seek(max(0, os.fstat(stream.fileno()).st_size - len(END)))
-        if stream.read() != END:
-            faults.append(f"{shard.name}: it ends early")
-    return faults
-
-
-def name_fault(name: str) -> str:
-    """Return why a file may not be called so within a pack; empty where it may."""
-    if name.startswith("/"):
-        return "an absolute path"
-    if any(part in ("", ".", "..") for part in name.split("/")):
-        return "a path with '.', '..' or nothing between its slashes"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "a name that is not UTF-8"
-    return "a name with a null byte" if "\0" in name else ""
-
-
-def repeated(names: Iterable[str], key: Any) -> list[str]:
-    """Return the names that are the same as another by a key."""
-    pairs = [(name, key(name)) for name in names]
-    counts = Counter(one for _, one in pairs)
-    return [name for name, one in pairs if counts[one] > 1]
 
 
 class PackedPath(PosixPath):

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tarfile
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from graft.errors import DataError
 from graft.reading.formats import shorten
 from graft.reading.layout import KINDS
-from graft.reading.packed import SHARD, name_fault, repeated
+from graft.reading.shards import SHARD, name_fault
 
 SHARD_BYTES = 128 * 1024**2
 """A shard is no larger: one object to push again when a push breaks off, and files beyond it are small no more."""
@@ -99,7 +100,8 @@ def write_shards(files: Sequence[Found], folder: Path) -> int:
     and the same on a system that normalises them.
     """
     origin = files[0].path.parents[files[0].name.count("/")]
-    alike = repeated([file.name for file in files], lambda name: unicodedata.normalize("NFC", name))
+    same = Counter(unicodedata.normalize("NFC", file.name) for file in files)
+    alike = [file.name for file in files if same[unicodedata.normalize("NFC", file.name)] > 1]
     _refuse(origin, [f"{name!a}: another file has that name, written with other code points" for name in alike])
     _refuse(origin, [f"{file.name}: packed already" for file in files if SHARD.fullmatch(file.name)])
     groups = [*_groups([file for file in files if file.packable])]

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -384,6 +385,16 @@ def test_a_shard_from_elsewhere_with_hostile_members_is_refused_whole(tmp_path):
     assert "'deep' is a file and a folder" in said
 
 
+def test_a_file_beside_the_shard_that_holds_it_is_not_passed_over(tmp_path):
+    write_undivided(tmp_path / "data")
+    folder = packed(tmp_path / "data", tmp_path / "packed")
+    (folder / "cat" / "0").mkdir(parents=True)
+    (folder / "cat" / "0" / "0.png").write_bytes(png(1))
+    with pytest.raises(DataError) as caught:
+        look_into(folder)
+    assert [*caught.value.problems] == ["'cat/0/0.png' is in packed-00000-of-00001.tar and beside it"]
+
+
 @pytest.mark.parametrize("kept", [0, 700, 5000, 10240])
 def test_a_shard_that_ends_early_or_is_gone_is_named(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(packing_module, "SHARD_BYTES", 20_000)
@@ -464,3 +475,22 @@ with beside(Path("packed")) as partial:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "packed"]
     dataset = read(Data(path=str(tmp_path / "packed")), PROBLEMS["image-classification"])
     assert sum(table.num_rows for table in dataset.splits.values()) == 24
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["blood_cells", "nuclei", "spoken_digits", "yes_no"])
+def test_real_folders_are_the_same_packed(name, both):
+    origin = Path(__file__).parents[4] / "shared" / "data" / name
+    if not origin.is_dir():
+        pytest.skip(f"{origin} is not there")
+
+    def use():
+        seen = inspect(Path("data"), labelled=True)
+        problem = PROBLEMS[seen.problem]
+        dataset = read(Data(path="data"), problem)
+        checked = check("x", "target", dataset, problem, Checks())
+        return seen, dataset.fingerprint, {each: table.to_pylist() for each, table in dataset.splits.items()}, checked
+
+    plain, shards = both(lambda root: shutil.copytree(origin, root), use)
+    assert plain[:3] == shards[:3]
+    assert plain[3].summary == shards[3].summary

@@ -23,7 +23,7 @@ from graft.problems import PROBLEMS
 from graft.problems.networks import find_misfit
 from graft.reading import Inspection, fetch_hub, inspect
 from graft.reading.inspection import UNLABELLED
-from graft.reading.packing import survey, worth_packing, write_shards
+from graft.reading.packing import survey, write_shards
 from graft.settings import settings
 from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
@@ -165,8 +165,7 @@ def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
 
 def _bring_folder(given: Path, path: Path, pack: bool | None) -> None:
     """Copy a folder, packed or as it is; it is there whole or not at all, whenever the process ends."""
-    files = survey(given)
-    packed = worth_packing(files) if pack is None else pack
+    files, packed = survey(given, pack)
     with beside(path) as partial:
         if not packed:
             shutil.copytree(given, partial, dirs_exist_ok=True)

@@ -21,7 +21,7 @@ from graft.reading.shards import SHARD, name_fault
 SHARD_BYTES = 128 * 1024**2
 """A shard is no larger: one object to push again when a push breaks off, and files beyond it are small no more."""
 MANY = 500
-"""From so many files on a folder is packed: below, DVC is done with it in about a second (see docs/data.md)."""
+"""From so many files on a folder is packed: below, a push or a pull gains a second or two (see docs/data.md)."""
 SMALL = 1024**2
 """Mean bytes of a file up to which each costs DVC and a remote more for being an object than for its bytes."""
 ROWS = frozenset({*KINDS, ".arrow"})
@@ -42,15 +42,32 @@ class Found:
         return Path(self.name).suffix.lower() not in ROWS and self.bytes <= SHARD_BYTES
 
 
-def survey(origin: Path) -> list[Found]:
-    """Return the files of a folder by name, links followed; raises DataError listing everything that is no file."""
+def survey(origin: Path, pack: bool | None = None) -> tuple[list[Found], bool]:
+    """Return the files of a folder by name, links followed, and whether to pack them: None decides by the files.
+
+    Raises DataError listing everything that cannot be brought so.
+    """
     faults: list[str] = []
     found = sorted(_walk(origin, "", frozenset(), faults), key=lambda file: file.name)
-    faults += [f"{file.name!a}: {fault}" for file in found if (fault := name_fault(file.name))]
     if not found and not faults:
         raise DataError(f"{origin}: no data found, the folder holds no file")
-    _refuse(origin, faults)
-    return found
+    packed = worth_packing(found) if pack is None else pack
+    faults += [f"{file.name!a}: {fault}" for file in found if (fault := name_fault(file.name))]
+    if packed:
+        faults += _clashes([file.name for file in found])
+    if faults:
+        raise DataError(f"{origin}: {len(faults)} problem(s) with the files", shorten(faults))
+    return found, packed
+
+
+def _clashes(names: Sequence[str]) -> list[str]:
+    """Return the names that are one on a system that normalises them, and those of shards."""
+    same = Counter(unicodedata.normalize("NFC", name) for name in names)
+    alike = [name for name in names if same[unicodedata.normalize("NFC", name)] > 1]
+    return [
+        *(f"{name!a}: another file has that name, written with other code points" for name in alike),
+        *(f"{name}: packed already; --no-pack brings it as it is" for name in names if SHARD.fullmatch(name)),
+    ]
 
 
 def _walk(folder: Path, inside: str, above: frozenset[str], faults: list[str]) -> Iterator[Found]:
@@ -81,11 +98,6 @@ def _walk(folder: Path, inside: str, above: frozenset[str], faults: list[str]) -
             yield Found(name, path, facts.st_size)
 
 
-def _refuse(origin: Path, faults: Sequence[str]) -> None:
-    if faults:
-        raise DataError(f"{origin}: {len(faults)} problem(s) with the files", shorten([*faults]))
-
-
 def worth_packing(files: Sequence[Found]) -> bool:
     """Say whether a folder holds many small files; one that is packed already does not."""
     sizes = [file.bytes for file in files if file.packable]
@@ -96,14 +108,8 @@ def write_shards(files: Sequence[Found], folder: Path) -> int:
     """Write files into shards in a folder, those that stay files beside them, and return how many shards there are.
 
     A shard is a tar file (POSIX.1-2001) of members in the order of their names, without owner, time or rights: it
-    depends on names and contents alone. One file at a time is in memory. Raises DataError for names that are one
-    and the same on a system that normalises them.
+    depends on names and contents alone. One file at a time is in memory.
     """
-    origin = files[0].path.parents[files[0].name.count("/")]
-    same = Counter(unicodedata.normalize("NFC", file.name) for file in files)
-    alike = [file.name for file in files if same[unicodedata.normalize("NFC", file.name)] > 1]
-    _refuse(origin, [f"{name!a}: another file has that name, written with other code points" for name in alike])
-    _refuse(origin, [f"{file.name}: packed already" for file in files if SHARD.fullmatch(file.name)])
     groups = [*_groups([file for file in files if file.packable])]
     for number, group in enumerate(groups):
         shard = folder / f"packed-{number:05}-of-{len(groups):05}.tar"

@@ -133,7 +133,7 @@ DIGEST = "9390287aeb73e2739097da516f0b68e51c27422c14b43ede6ac7a39cc363127e"
 
 def packed(origin, folder):
     with beside(folder) as partial:
-        write_shards(survey(origin), partial)
+        write_shards(survey(origin, pack=True)[0], partial)
     return folder
 
 
@@ -296,7 +296,7 @@ from pathlib import Path
 from graft.reading.packed import read_file
 from graft.reading.packing import survey, write_shards
 Path("packed").mkdir()
-files = survey(Path("data"))
+files, _ = survey(Path("data"))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 write_shards(files, Path("packed"))
 total = sum(len(read_file(f"packed/{file.name}")) for file in files)
@@ -328,9 +328,12 @@ def test_names_that_are_one_on_another_system_are_refused(tmp_path):
     (tmp_path / "data").mkdir()
     for name in ("\u00e9.png", "e\u0301.png", "e.png"):
         (tmp_path / "data" / name).write_bytes(png(1))
-    with pytest.raises(DataError, match="2 problem"), beside(tmp_path / "packed") as partial:
-        write_shards(survey(tmp_path / "data"), partial)
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    (tmp_path / "data" / "gone.png").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="3 problem"):
+        survey(tmp_path / "data", pack=True)
+    (tmp_path / "data" / "gone.png").unlink()
+    files, packed = survey(tmp_path / "data")  # as files they may stay
+    assert (len(files), packed) == (3, False)
 
 
 def test_a_link_is_followed_to_the_bytes_that_it_means(tmp_path):
@@ -466,7 +469,7 @@ def addfile(self, *given):
         os.kill(os.getpid(), signal.SIGKILL)
 tarfile.TarFile.addfile = addfile
 with beside(Path("packed")) as partial:
-    write_shards(survey(Path("data")), partial)
+    write_shards(survey(Path("data"))[0], partial)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
     assert done.returncode == -9

@@ -14,6 +14,12 @@ remote = typer.Typer(help="The DVC remote, where results are shared: set it, che
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Reference = Annotated[str, typer.Argument(help="NAME, NAME@3, NAME@champion or NAME@challenger.")]
 Reason = Annotated[str, typer.Option(help="Why; it stays in the history.")]
+Pack = Annotated[
+    bool | None,
+    typer.Option(
+        "--pack/--no-pack", help="Put a folder's files into tar shards; if not given, from 500 small ones on."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overrule the verdict `hurts`.")]
 
 
@@ -29,11 +35,12 @@ def new_target(
     labels_per_class: Annotated[int | None, typer.Option(min=1, help="Labelled rows per class to use.")] = None,
     group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="Which column is which, as label=queue; repeatable.")] = None,
+    pack: Pack = None,
 ) -> None:
     """Look at data, say what was inferred, and add a target."""
     from flows.commands.new import new_target
 
-    new_target(name, data, source, problem, labels, labels_per_class, group, column or [])
+    new_target(name, data, source, problem, labels, labels_per_class, group, column or [], pack)
 
 
 @new.command("source", epilog="Example: graft new source leaves --data ~/leaves --backbone resnet")
@@ -54,11 +61,12 @@ def new_source(
     ] = None,
     group: Annotated[str | None, typer.Option(help="Column that must not be on both sides of a split.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="Which column is which, as label=queue; repeatable.")] = None,
+    pack: Pack = None,
 ) -> None:
     """Look at data, say what was inferred, and add a source."""
     from flows.commands.new import new_source
 
-    new_source(name, data, backbone, checkpoint, hub, problem, group, column or [])
+    new_source(name, data, backbone, checkpoint, hub, problem, group, column or [], pack)
 
 
 @models.callback(invoke_without_command=True, epilog="Examples: graft models, graft models show digits@champion")

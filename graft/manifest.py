@@ -90,18 +90,16 @@ def files_digest(files: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def whole_folder(folder: Path, **facts: Any) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`; on success its manifest is written and it takes the place of `folder`.
+def beside(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`, which takes its place on success; on any error nothing is left behind.
 
-    On any error nothing is left behind. `facts` go into the manifest; a caller that learns facts on the
-    way may put a mapping there and fill it. Raises DiskFull when the disk had no room.
+    What a killed process left there is removed first. Raises DiskFull when the disk had no room.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         yield partial
-        write_manifest(partial, **facts)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except BaseException as error:
@@ -109,6 +107,18 @@ def whole_folder(folder: Path, **facts: Any) -> Iterator[Path]:
         if is_disk_full(error):
             raise disk_full(folder) from error
         raise
+
+
+@contextmanager
+def whole_folder(folder: Path, **facts: Any) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`; on success its manifest is written and it takes the place of `folder`.
+
+    On any error nothing is left behind. `facts` go into the manifest; a caller that learns facts on the
+    way may put a mapping there and fill it. Raises DiskFull when the disk had no room.
+    """
+    with beside(folder) as partial:
+        yield partial
+        write_manifest(partial, **facts)
 
 
 def is_disk_full(error: BaseException) -> bool:

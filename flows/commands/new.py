@@ -18,11 +18,12 @@ from ruamel.yaml.comments import CommentedMap
 from flows.commands.starters import HUB_ID, STARTERS, choose
 from graft.catalog import NAME, Catalog, load, nearest
 from graft.errors import BadInput, CatalogError, DataError
-from graft.manifest import write_whole
+from graft.manifest import beside, write_whole
 from graft.problems import PROBLEMS
 from graft.problems.networks import find_misfit
 from graft.reading import Inspection, fetch_hub, inspect
 from graft.reading.inspection import UNLABELLED
+from graft.reading.packing import survey, write_shards
 from graft.settings import settings
 from tasks.children import environment
 from tasks.pipeline import DVC, produced, tracking_file
@@ -40,11 +41,12 @@ def new_target(
     labels_per_class: int | None,
     group: str | None,
     columns: Sequence[str],
+    pack: bool | None = None,
 ) -> None:
     """Add a target to params.yaml; raises BadInput and leaves everything as it was when that cannot be."""
     catalog = _ready("targets", name)
     origin = catalog.source(source).problem
-    with brought(name, data) as path:
+    with brought(name, data, pack) as path:
         found = inspect(path, _known(problem), _columns(columns), group, labelled=True)
         if problem is None and _goes_on(origin, found.problem):
             found = inspect(path, origin, _columns(columns), group, labelled=True)
@@ -74,12 +76,13 @@ def new_source(
     problem: str | None,
     group: str | None,
     columns: Sequence[str],
+    pack: bool | None = None,
 ) -> None:
     """Add a source to params.yaml; raises BadInput and leaves everything as it was when that cannot be."""
     if sum(given is not None for given in (backbone, checkpoint, hub)) > 1:
         raise BadInput("give one of --backbone, --checkpoint and --hub, not several")
     _ready("sources", name)
-    with brought(name, data) as path:
+    with brought(name, data, pack) as path:
         found = inspect(path, _known(problem), _columns(columns), group, unlabelled=_pretrained_by(backbone))
         network = _network(found.problem, backbone, checkpoint, hub)
         entry = {"problem": found.problem, "data": _data(path, found, group), **network}
@@ -125,10 +128,17 @@ def _ready(kind: Kind, name: str) -> Catalog:
 
 
 @contextmanager
-def brought(name: str, data: str) -> Iterator[Path]:
-    """Yield the data's path in this checkout: where it lies, or copied or fetched to data/NAME; undone on an error."""
+def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
+    """Yield the data's path in this checkout: where it lies, or copied or fetched to data/NAME; undone on an error.
+
+    A folder is packed where `pack` says so, or where it is None and the folder holds many small files.
+    """
     given = Path(data).expanduser()
     root = Path.cwd()
+    if pack and (given.is_file() or (HUB_ID.fullmatch(data) and not given.exists())):
+        raise BadInput(f"--pack: {data} is a {'file' if given.is_file() else 'hub id'}; expected a folder of files")
+    if pack and given.resolve().is_relative_to(root):
+        raise BadInput(f"--pack: {data} lies in this checkout, where data stay as they are")
     if given.exists() and given.resolve().is_relative_to(root):
         yield given.resolve().relative_to(root)
         return
@@ -139,7 +149,7 @@ def brought(name: str, data: str) -> Iterator[Path]:
         raise DataError(f"{data}: no such file or folder", advice="Expected a path, or a hub id such as owner/name.")
     try:
         if given.is_dir():
-            shutil.copytree(given, path)
+            _bring_folder(given, path, pack)
         elif given.is_file():
             path.parent.mkdir(exist_ok=True)
             shutil.copyfile(given, path)
@@ -151,6 +161,17 @@ def brought(name: str, data: str) -> Iterator[Path]:
         with suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
         raise
+
+
+def _bring_folder(given: Path, path: Path, pack: bool | None) -> None:
+    """Copy a folder, packed or as it is; it is there whole or not at all, whenever the process ends."""
+    files, packed = survey(given, pack)
+    with beside(path) as partial:
+        if not packed:
+            shutil.copytree(given, partial, dirs_exist_ok=True)
+        elif shards := write_shards(files, partial):
+            packable = sum(file.packable for file in files)
+            print(f"packed {packable} files into {shards} shard{'s' * (shards > 1)}; --no-pack leaves them as they are")
 
 
 def _data(path: Path, found: Inspection, group: str | None) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from graft.reading.packed import read_file
 
 FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -17,4 +18,4 @@ def cell_bytes(cell: Mapping[str, Any] | None) -> bytes:
         return b""
     if cell["bytes"] is not None:
         return bytes(cell["bytes"])
-    return Path(cell["path"]).read_bytes() if cell["path"] else b""
+    return read_file(cell["path"]) if cell["path"] else b""

@@ -10,6 +10,7 @@ from typing import Literal
 from graft.errors import DataError
 from graft.reading.annotations import LISTS, voc_files
 from graft.reading.media import FILES, Medium
+from graft.reading.packed import look_into
 
 Kind = Literal["parquet", "csv", "json", "folders", "pairs", "saved", "text", "voc"]
 KINDS: dict[str, Kind] = {
@@ -65,6 +66,7 @@ def split_of(name: str) -> str | None:
 
 def discover(path: Path) -> list[Part]:
     """Return the parts of a dataset in a fixed order; raises DataError when there is nothing to read."""
+    path = look_into(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder", advice=_advice(path))
     if path.is_file():

@@ -16,6 +16,7 @@ from graft.reading.hashing import content_keys, fingerprint
 from graft.reading.labels import index_labels, name_labels, order_labels
 from graft.reading.layout import discover, split_of
 from graft.reading.media import FILES, Medium
+from graft.reading.packed import look_into
 from graft.reading.partition import divide
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def read_given(
     keys = _keys(joined, problem, problems)
     _refuse(data, problems)
     if "label" not in problem.columns:
-        path = Path(data.path)
+        path = look_into(Path(data.path))
         settled = problem.settle(joined, path if path.is_dir() else path.parent, known)
         _refuse(data, settled.faults)
         joined, labels = dict(settled.splits), settled.labels

@@ -3,13 +3,16 @@ from unittest.mock import ANY
 import pytest
 from PIL import Image
 
-from flows.commands.new import new_source, new_target
+from flows.commands.new import brought, new_source, new_target
 from flows.commands.starters import STARTERS, choose
 from graft.backbones import build, find_misfits, layer_groups
 from graft.catalog import Pretraining, load
 from graft.errors import BadInput, CatalogError, DataError
+from graft.manifest import list_files
 from graft.problems import PROBLEMS
 from graft.problems.networks import find_misfit
+from graft.reading import packing, read
+from graft.reading.packed import read_file
 from tests.sounds import tone, wav
 
 IMAGES = PROBLEMS["image-classification"]
@@ -287,3 +290,79 @@ def test_images_without_labels_pretrain_what_is_asked_for(checkout, tmp_path, pr
     assert (entry.problem, entry.backbone.config["model_type"], recipe.batch_size) == expected
     build(PROBLEMS[entry.problem], {**entry.backbone.config, **PROBLEMS[entry.problem].head(None)}, (), seed=0)
     assert "--problem " in capsys.readouterr().out
+
+
+def pictures(folder, count, size=8):
+    """Write so many pictures, two classes in turn, each of other pixels."""
+    for number in range(count):
+        path = folder / ("cat", "dog")[number % 2] / f"{number:04}.pgm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"P5 %d %d 255 " % (size, size) + number.to_bytes(2) * (size * size // 2))
+    return folder
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Let a folder of 20 files count as one of many."""
+    monkeypatch.setattr(packing, "MANY", 20)
+
+
+def test_a_folder_of_many_small_files_comes_in_as_one_shard(few, checkout, tmp_path, capsys):
+    new_source("pets", str(pictures(tmp_path / "pets", 20)), "resnet", None, None, None, None, [])
+    assert [path.name for path in (checkout / "data" / "pets").iterdir()] == ["packed-00000-of-00001.tar"]
+    assert (checkout / "data" / "pets.dvc").is_file()
+    entry = load().source("pets")
+    dataset = read(entry.data, PROBLEMS[entry.problem])
+    assert dataset.labels == ("cat", "dog")
+    assert {len(read_file(row["path"])) for row in dataset.splits["train"]["image"].to_pylist()} == {
+        len(b"P5 8 8 255 ") + 64
+    }
+    assert "packed 20 files into 1 shard;" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("count", "pack", "shards"), [(19, None, 0), (20, None, 1), (19, True, 1), (20, False, 0)])
+def test_it_is_packed_as_said_or_else_where_it_is_many(few, count, pack, shards, checkout, tmp_path):
+    with brought("pets", str(pictures(tmp_path / "pets", count)), pack) as path:
+        assert len([*path.glob("*.tar")]) == shards
+        assert len([*path.rglob("*.pgm")]) == (0 if shards else count)
+
+
+def test_a_packed_folder_from_elsewhere_comes_in_as_it_is(few, checkout, tmp_path):
+    with brought("pets", str(pictures(tmp_path / "pets", 20))) as path:
+        packed = path.rename(tmp_path / "packed")
+    with brought("again", str(packed)) as path:
+        assert list_files(path) == list_files(packed)
+    with pytest.raises(DataError, match="1 problem"), brought("more", str(packed), pack=True):
+        pass
+    assert not (checkout / "data" / "more").exists()
+
+
+def test_only_a_folder_from_outside_can_be_packed(checkout, sentences, tmp_path):
+    with pytest.raises(BadInput, match="lies in this checkout"), brought("x", str(checkout / "data"), pack=True):
+        pass
+    with pytest.raises(BadInput, match="is a file"), brought("x", str(sentences), pack=True):
+        pass
+    with pytest.raises(BadInput, match="is a hub id"), brought("x", "owner/name", pack=True):
+        pass
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_what_is_no_file_is_all_said_before_anything_is_copied(pack, checkout, tmp_path):
+    folder = pictures(tmp_path / "pets", 6)
+    for name in ("one", "two"):
+        (folder / "cat" / f"{name}.pgm").symlink_to(tmp_path / "nowhere")
+    before = everything(checkout)
+    with pytest.raises(DataError) as caught:
+        new_source("pets", str(folder), "resnet", None, None, None, None, [], pack=pack)
+    assert len(caught.value.problems) == 2
+    assert everything(checkout) == before
+
+
+def test_packed_data_that_do_not_fit_leave_nothing_behind(few, checkout, tmp_path):
+    folder = pictures(tmp_path / "pets", 20)
+    (folder / "stray.pgm").write_bytes(b"P5 1 1 255 x")
+    before = everything(checkout)
+    with pytest.raises(DataError, match="1 problem"):
+        new_source("pets", str(folder), "resnet", None, None, "image-classification", None, [])
+    assert everything(checkout) == before
+    assert not (checkout / "data" / "pets").exists()

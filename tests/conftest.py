@@ -6,6 +6,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the steps do: networks this small only wait
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from graft.problems import PROBLEMS
 from graft.problems.examples import Examples
 from graft.settings import settings
+
+hypothesis.settings.register_profile("graft", deadline=None)  # a busy machine is no fault of an example
+hypothesis.settings.load_profile("graft")
 
 RESNET = {
     "model_type": "resnet",

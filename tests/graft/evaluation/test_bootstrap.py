@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert compare(ours, theirs, seed=5) != compare(ours, theirs, seed=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
 def test_swapping_the_arms_mirrors_the_observed_gain(rows: list[tuple[bool, bool]]) -> None:
     ours, theirs = np.array(rows).T

@@ -100,7 +100,7 @@ def test_it_is_what_pycocotools_says(seed):
     assert found == pytest.approx(PUBLISHED[seed], abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 99), st.lists(st.integers(0, 3), min_size=6, max_size=6))
 def test_an_image_that_is_drawn_twice_counts_as_two_images(seed, counts):
     made = images(6, seed, crowds=True)

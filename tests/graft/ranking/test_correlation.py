@@ -43,7 +43,7 @@ def test_scores_or_gains_that_are_all_the_same_have_no_order():
     assert correlate(past(range(6), [0.1] * 6), "logme") == Unknown("all 6 studies have the same gain")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=5, max_size=12).filter(
         lambda pairs: all(len(set(side)) > 1 for side in zip(*pairs, strict=True))

@@ -105,5 +105,5 @@ class Writers(RuleBasedStateMachine):
         assert self.logs[0].read("m").champion == (champions[-1] if champions else None)
 
 
-Writers.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Writers.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 TestWriters = Writers.TestCase

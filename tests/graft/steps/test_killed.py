@@ -96,7 +96,7 @@ def start(project, step, name, **settings):
 
 
 def finish(process):
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate()
     assert process.returncode == 0, errors
     return errors
 
@@ -110,7 +110,7 @@ def end_in_the_middle(process, project, stage, done, number, kept=lambda: True):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate()
     return process.returncode
 
 
@@ -219,7 +219,7 @@ def test_another_machine_goes_on_where_this_one_died_and_ends_in_the_same_weight
 )
 def test_bad_input_ends_with_code_2_and_says_so(project, step, name, message):
     process = start(project, step, name)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 2
     assert message in errors
     assert "Traceback" not in errors
@@ -227,7 +227,7 @@ def test_bad_input_ends_with_code_2_and_says_so(project, step, name, message):
 
 
 def test_a_step_leaves_a_word_about_how_it_ended(project):
-    start(project, "adapt", "u").communicate(timeout=60)
+    start(project, "adapt", "u").communicate()
     outcome = json.loads((project / ".graft" / "outcomes" / "adapt@u.json").read_text())
     assert (outcome["code"], outcome["kind"], outcome["stage"]) == (2, "CatalogError", "adapt@u")
     assert "known: t" in outcome["message"]

@@ -122,7 +122,7 @@ def test_of_many_processes_exactly_one_creates(tmp_path):
         assert store.get(f"k/{number}") == str(winners[0]).encode() * 1000
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(["put", "create", "delete"]), st.sampled_from("abc"), st.binary(max_size=4)),

@@ -33,7 +33,7 @@ def test_by_hand_with_shrinkage():
     assert h_score(sample, shrinkage=0.5) == pytest.approx(2 / 7)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS, dimensions=st.sampled_from([2, 12, 70]), rows=st.sampled_from([9, 40]))
 def test_the_shrinkage_is_that_of_ledoit_and_wolf(seed, dimensions, rows):
     sample = make_sample(rows=rows, dimensions=dimensions, seed=seed)
@@ -41,7 +41,7 @@ def test_the_shrinkage_is_that_of_ledoit_and_wolf(seed, dimensions, rows):
     assert SCORES["h_score"](sample) == pytest.approx(direct(sample, fitted.covariance_, fitted.shrinkage_), abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_without_shrinkage_an_invertible_map_of_the_features_changes_nothing(seed):
     sample = make_sample(seed=seed)
@@ -55,7 +55,7 @@ def test_shrinkage_fades_with_the_number_of_rows():
     assert abs(h_score(many) - h_score(many, shrinkage=0.0)) < 0.01 < abs(h_score(few) - h_score(few, shrinkage=0.0))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS, apart=st.sampled_from([0.0, 1.0, 50.0]))
 def test_it_lies_between_zero_and_the_number_of_classes_less_one(seed, apart):
     for shrinkage in (None, 0.0, 1.0):

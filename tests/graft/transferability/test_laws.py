@@ -16,7 +16,7 @@ EVERY = pytest.mark.parametrize(
 )
 OF_FEATURES = [name for name, score in SCORES.items() if score.needs == "features"]
 SEEDS = st.integers(0, 10_000)
-quick = settings(max_examples=6, deadline=None)
+quick = settings(max_examples=6)
 
 
 def rotation(dimensions, seed):
@@ -79,7 +79,7 @@ def test_only_leep_needs_a_source_with_classes():
 
 
 @EVERY
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=SEEDS,
     rows=st.integers(2, 14),

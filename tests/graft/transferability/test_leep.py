@@ -39,14 +39,14 @@ def test_by_hand():
     assert leep(sample([[1, 0], [0.5, 0.5], [0, 1]], [0, 0, 1])) == pytest.approx(2 / 3 * np.log(2 / 3))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS, sources=st.integers(2, 7))
 def test_it_is_what_the_loops_of_the_paper_give(seed, sources):
     made = make_sample(rows=14, seed=seed, source_classes=sources)
     assert leep(made) == pytest.approx(direct(made.probabilities, made.labels))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_a_source_that_determines_the_label_scores_zero(seed):
     classes = np.random.default_rng(seed).integers(0, 6, 30)
@@ -59,7 +59,7 @@ def test_a_source_that_says_the_same_of_every_row_scores_the_entropy_of_the_labe
     assert leep(sample(constant, [0, 0, 0, 1])) == pytest.approx(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_it_is_never_above_zero_and_the_order_of_source_classes_does_not_matter(seed):
     made = make_sample(seed=seed)

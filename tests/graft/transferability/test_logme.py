@@ -44,7 +44,7 @@ def test_by_hand():
     assert found == pytest.approx((a + b) / 2 / 3, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), dimensions=st.sampled_from([2, 6, 30]), apart=st.sampled_from([0.0, 0.3, 2.0]))
 def test_the_fixed_point_is_where_a_search_finds_the_largest_evidence(seed, dimensions, apart):
     sample = make_sample(rows=15, dimensions=dimensions, classes=2, apart=apart, seed=seed)

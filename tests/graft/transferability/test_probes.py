@@ -12,7 +12,7 @@ from tests.graft.transferability.samples import make_sample
 
 knn, ridge, logistic = (SCORES[name] for name in ("knn", "ridge_probe", "logistic_probe"))
 SEEDS = st.integers(0, 10_000)
-quick = settings(max_examples=8, deadline=None)
+quick = settings(max_examples=8)
 
 
 def test_nearest_neighbours_by_hand():
@@ -24,7 +24,7 @@ def test_nearest_neighbours_by_hand():
     assert knn(Sample(features, np.array([0, 0, 1, 1, 1]))) == pytest.approx(4 / 5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS, rows=st.sampled_from([8, 15, 40]))
 def test_neighbours_vote_without_the_row_itself_and_the_nearer_wins_a_tie(seed, rows):
     sample = make_sample(rows=rows, apart=0.5, seed=seed)

@@ -32,7 +32,7 @@ def test_by_hand():
     assert transrate(sample) == pytest.approx(np.log(1251) - 0.5 * np.log(2501))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS, dimensions=st.sampled_from([2, 12, 70]), unbalanced=st.booleans())
 def test_it_is_what_the_published_listing_gives(seed, dimensions, unbalanced):
     sample = make_sample(rows=24, dimensions=dimensions, seed=seed)
@@ -42,7 +42,7 @@ def test_it_is_what_the_published_listing_gives(seed, dimensions, unbalanced):
     assert transrate(sample) == pytest.approx(published(centred, sample.labels))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS, classes=st.integers(2, 6))
 def test_it_is_never_negative_however_unbalanced_the_classes_are(seed, classes):
     rng = np.random.default_rng(seed)

@@ -1,6 +1,7 @@
 """Runs whose process died without a word: each is started again, or given up with the reason. None stays Running.
 
-Prefect's `retries` do not apply to a run that crashed, and one that died before its first heartbeat is seen by nobody.
+And runs that wait for a person: when their time is over they end as *Skipped*. Prefect's `retries` do not apply to a
+run that crashed, and one that died before its first heartbeat is seen by nobody.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.states import Failed, Scheduled
+from prefect.states import Completed, Failed, Scheduled
 
 TAG = "graft"  # of the deployments of prefect.yaml
 STARTS = 3  # of one run, the first included
 SILENCE = timedelta(seconds=150)  # of a run that is at work; it beats every 30 s
 STARTING = timedelta(seconds=90)  # between a worker's taking a run and the run's own first word
+ANSWERABLE = timedelta(hours=1)  # between the end of our waiting for a person and Prefect's, which fails the run
 HEARTBEAT = "prefect.flow-run.heartbeat"
 DEAD_OR_AT_WORK = (StateType.CRASHED, StateType.RUNNING, StateType.PENDING)
 
@@ -39,7 +41,8 @@ def reconcile(now: datetime | None = None) -> list[str]:
     now = now or datetime.now(UTC)
     try:
         with get_client(sync_client=True) as client:
-            return [line for run in unfinished(client) if (line := mend(client, run, now))]
+            mended = [line for run in unfinished(client) if (line := mend(client, run, now))]
+            return mended + [skip(client, run) for run in unanswered(client, now)]
     except HTTPError:
         return []
 
@@ -54,24 +57,54 @@ def dead_runs(now: datetime | None = None) -> list[str]:
 
 def unfinished(client: SyncPrefectClient) -> Sequence[FlowRun]:
     """Return the runs of our deployments that crashed, or are at work or about to be."""
+    return runs_in(client, *DEAD_OR_AT_WORK)
+
+
+def unanswered(client: SyncPrefectClient, now: datetime) -> list[FlowRun]:
+    """Return the runs that wait for a person and whose time is over."""
+    return [run for run in runs_in(client, StateType.PAUSED) if (end := deadline(run)) is not None and end <= now]
+
+
+def runs_in(client: SyncPrefectClient, *kinds: StateType) -> Sequence[FlowRun]:
+    """Return the runs of our deployments that are in one of some states."""
     return client.read_flow_runs(
         deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG])),
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(DEAD_OR_AT_WORK)))
-        ),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(kinds)))),
         limit=200,
     )
+
+
+def deadline(run: FlowRun) -> datetime | None:
+    """Return until when a suspended run waits for a person."""
+    end = run.state.state_details.pause_timeout if run.state else None
+    return None if end is None else end - ANSWERABLE
+
+
+def no_answer(waited: timedelta) -> str:
+    """Return why a run is skipped that nobody has answered."""
+    return f"it is skipped, for nobody answered within {waited.total_seconds() / 3600:.3g} h"
+
+
+def skip(client: SyncPrefectClient, run: FlowRun) -> str:
+    """End a run that nobody has answered, and say so."""
+    assert run.state is not None
+    end = deadline(run)
+    assert end is not None
+    why = no_answer(end - run.state.timestamp)
+    put(client, run, Completed(name="Skipped", message=why))
+    return f"{run.name}: {why}"
 
 
 def mend(client: SyncPrefectClient, run: FlowRun, now: datetime) -> str | None:
     """Start a dead run again or give it up, and say so; None for one that is alive."""
     if (death := cause_of_death(client, run, now)) is None:
         return None
-    if run.run_count >= STARTS:
-        state = Failed(message=f"given up after {run.run_count} starts: {death}")
+    starts = run.run_count - len(run.empirical_policy.pause_keys or ())  # a person's answer starts a run, too
+    if starts >= STARTS:
+        state = Failed(message=f"given up after {starts} starts: {death}")
         put(client, run, state)
-        return f"{run.name}: failed, for its process died {run.run_count} times"
-    state = Scheduled(name="AwaitingRetry", message=f"start {run.run_count + 1} of {STARTS}: {death}")
+        return f"{run.name}: failed, for its process died {starts} times"
+    state = Scheduled(name="AwaitingRetry", message=f"start {starts + 1} of {STARTS}: {death}")
     put(client, run, state)
     return f"{run.name}: started again, for {death}"
 

@@ -23,7 +23,7 @@ from prefect.input import RunInput, keyset_from_base_key, read_flow_run_input
 from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
-from flows.reconciling import ANSWERABLE, no_answer
+from flows.reconciling import ANSWERABLE, no_answer, server_time
 from graft.catalog import load
 from graft.retraining import wording
 from graft.retraining.estimate import Estimate
@@ -72,15 +72,16 @@ def ask(found: Estimate, seconds: float) -> Estimate:
             return replace(found, choice="train" if answer.train else "skip", reason=who)
     if patiently(others_wait, found.target):
         raise Taken(found.target)
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    until, late = patiently(time_on_server)
+    until += timedelta(seconds=seconds)
     patiently(look_again, run.id, until)
     get_run_logger().info(
         "%s: waiting for a person until %s: Resume in the dashboard; else %s",
         *(found.target, until.strftime("%Y-%m-%d %H:%M UTC"), no_answer(timedelta(seconds=seconds))),
     )
     form = Answer.with_initial_data(description=wording.page(found), train=True, reason="")
-    # Prefect fails a run whose time is over: ours is over earlier
-    over = round(seconds + ANSWERABLE.total_seconds())
+    # Prefect fails a run whose time is over: ours is over earlier. It reckons from this machine's clock.
+    over = round(seconds + (ANSWERABLE + late).total_seconds())
     suspend_flow_run(wait_for_input=form, timeout=over, key=f"ask-{len(asked) + 1}")
     raise AssertionError("a run that is suspended goes on in another process")
 
@@ -89,6 +90,13 @@ def read_run(identity: UUID) -> FlowRun:
     """Return what the server knows of a run now."""
     with get_client(sync_client=True) as client:
         return client.read_flow_run(identity)
+
+
+def time_on_server() -> tuple[datetime, timedelta]:
+    """Return what time it is for the server, and by how much the clock of this machine is late."""
+    with get_client(sync_client=True) as client:
+        now = server_time(client)
+    return now, now - datetime.now(UTC)
 
 
 def read_answer(run: UUID, key: str) -> Answer | None:

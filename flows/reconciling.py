@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import uuid4
 
@@ -28,19 +29,22 @@ SILENCE = timedelta(seconds=150)  # of a run that is at work; it beats every 30 
 STARTING = timedelta(seconds=90)  # between a worker's taking a run and the run's own first word
 ANSWERABLE = timedelta(hours=1)  # between the end of our waiting for a person and Prefect's, which fails the run
 HEARTBEAT = "prefect.flow-run.heartbeat"
+LOOK_BACK = timedelta(days=1)  # by how much the clock of a run's machine may be wrong
+PAGES = 10  # of 50 heartbeats each, the newest first by that clock; they are some four hours
 DEAD_OR_AT_WORK = (StateType.CRASHED, StateType.RUNNING, StateType.PENDING)
 
 
 def reconcile(now: datetime | None = None) -> list[str]:
     """Look at every run of ours that is not at its end, mend what is dead, and return what was done in words.
 
-    A server that does not answer is no error: the next look comes.
+    A server that does not answer is no error: the next look comes. What time it is, is the server's business: by a
+    clock of ours that has jumped every run would be dead.
     """
     from httpx import HTTPError
 
-    now = now or datetime.now(UTC)
     try:
         with get_client(sync_client=True) as client:
+            now = now or server_time(client)
             mended = [line for run in unfinished(client) if (line := mend(client, run, now))]
             return mended + [skip(client, run) for run in unanswered(client, now)]
     except HTTPError:
@@ -49,8 +53,8 @@ def reconcile(now: datetime | None = None) -> list[str]:
 
 def dead_runs(now: datetime | None = None) -> list[str]:
     """Return the runs that are dead and nobody has mended yet, in words, and change nothing."""
-    now = now or datetime.now(UTC)
     with get_client(sync_client=True) as client:
+        now = now or server_time(client)
         causes = [(run, cause_of_death(client, run, now)) for run in unfinished(client)]
     return [f"{run.name}: {cause}" for run, cause in causes if cause is not None]
 
@@ -141,15 +145,28 @@ def cause_of_death(client: SyncPrefectClient, run: FlowRun, now: datetime) -> st
 
 
 def beats(client: SyncPrefectClient, run: FlowRun, now: datetime) -> bool:
-    """Return whether the server has heard of a run since `SILENCE`."""
+    """Return whether the server has heard of a run since `SILENCE`, whatever the clock of the run's machine says."""
     content = {
         "filter": {
-            "occurred": {"since": (now - SILENCE).isoformat(), "until": now.isoformat()},
+            "occurred": {"since": (now - LOOK_BACK).isoformat(), "until": (now + LOOK_BACK).isoformat()},
             "event": {"name": [HEARTBEAT]},
             "resource": {"id": [f"prefect.flow-run.{run.id}"]},
         },
-        "limit": 1,
+        "limit": 50,
     }
     response = client.request("POST", "/events/filter", json=content)
-    response.raise_for_status()
-    return bool(response.json()["events"])
+    for _ in range(PAGES):
+        response.raise_for_status()
+        page = response.json()
+        if any(datetime.fromisoformat(event["received"]) >= now - SILENCE for event in page["events"]):
+            return True
+        if not page["next_page"]:
+            return False
+        response = client.request("GET", page["next_page"])
+    return False
+
+
+def server_time(client: SyncPrefectClient) -> datetime:
+    """Return what time it is for the server, to the second."""
+    said = client.request("GET", "/hello").headers.get("date")
+    return parsedate_to_datetime(said) if said else datetime.now(UTC)

@@ -191,7 +191,8 @@ class S3Store:
         return BadInput(
             f"{place}: the store refused the credentials: {words}",
             advice="They come from the environment or ~/.aws, as boto3 reads them (AWS_PROFILE, AWS_ACCESS_KEY_ID and "
-            "so on); the store's address from AWS_ENDPOINT_URL_S3.",
+            "so on); the store's address from AWS_ENDPOINT_URL_S3. Set them right and run the same command again: what "
+            "was done is kept.",
         )
 
 

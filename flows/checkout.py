@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,13 +51,31 @@ def clone(origin: str, place: Path) -> None:
     beside = place.with_name(f".{place.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     beside.parent.mkdir(parents=True, exist_ok=True)
-    command = ["git", "clone", "--quiet", "--no-tags", origin, str(beside)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    place_of_origin = without_login(origin)
+    command = ["git", "clone", "--quiet", "--no-tags", place_of_origin, str(beside)]
+    result = subprocess.run(command, env=os.environ | login_of(origin), capture_output=True, text=True, check=False)
     if result.returncode:
-        said = " ".join(result.stderr.split())
-        raise Transient(f"{origin}: this repository cannot be cloned: {said}. Is GRAFT_ORIGIN right, and readable?")
+        said = without_login(" ".join(result.stderr.split()))
+        raise Transient(
+            f"{place_of_origin}: this repository cannot be cloned: {said}. Is GRAFT_ORIGIN right, and readable?"
+        )
     share_cache(origin, beside)
     beside.rename(place)
+
+
+def without_login(text: str) -> str:
+    """Return a text without the logins of the addresses in it."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def login_of(origin: str) -> dict[str, str]:
+    """Return the environment by which git finds the login of an address that is named without it.
+
+    So a token is neither on its command line nor in the configuration of the clone.
+    """
+    if (plain := without_login(origin)) == origin:
+        return {}
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{origin}.insteadOf", "GIT_CONFIG_VALUE_0": plain}
 
 
 def share_cache(origin: str, place: Path) -> None:

@@ -48,7 +48,10 @@ def transfer(target: str, refresh: bool = False, decide: bool = False) -> dict[s
         with occupied(), turn(turn_of_target(target), wait=False), device(get_run_logger().info):
             return run(target, refresh, decide)
     except Taken:
-        return Completed(name="Joined", message=f"another run of {target} is at work; this one leaves it to that")
+        return Completed(
+            name="Joined",
+            message=f"another run of {target} is at work or waits for a person; this one leaves it to that",
+        )
     except Skipped as reason:
         return Completed(name="Skipped", message=str(reason), data=skipped(target, str(reason)))
 

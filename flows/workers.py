@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +64,7 @@ def wait_for(identities: Iterable[UUID], see: Callable[[FlowRun], None] = lambda
 
     Of runs that these have started it is shown the same.
     """
-    wanted, shown = list(identities), dict[UUID, Any]()
+    wanted, shown, crashed = list(identities), dict[UUID, Any](), dict[Any, float]()
     while True:
         found = patiently(read_runs, FlowRunFilter(id=FlowRunFilterId(any_=wanted)))
         children = patiently(read_runs, FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=wanted)))
@@ -72,7 +72,7 @@ def wait_for(identities: Iterable[UUID], see: Callable[[FlowRun], None] = lambda
             if shown.get(run.id) != (state := (run.state_name, run.run_count)):
                 shown[run.id] = state
                 see(run)
-        if len(found) == len(wanted) and all(map(has_ended, found)):
+        if len(found) == len(wanted) and all(has_ended(run, crashed) for run in found):
             return {run.id: run for run in found}
         time.sleep(POLL_SECONDS)
 
@@ -83,13 +83,16 @@ def read_runs(only: FlowRunFilter) -> list[FlowRun]:
         return client.read_flow_runs(flow_run_filter=only)
 
 
-def has_ended(run: FlowRun) -> bool:
-    """Return whether nothing more will happen to a run; one that crashed may yet be started again."""
+def has_ended(run: FlowRun, crashed: dict[Any, float]) -> bool:
+    """Return whether nothing more will happen to a run; one that crashed may yet be started again.
+
+    `crashed` keeps since when each crash is known, by a clock that does not jump.
+    """
     if run.state is None or not run.state.is_final():
         return False
     if run.state.type != StateType.CRASHED:
         return True
-    return (datetime.now(UTC) - run.state.timestamp).total_seconds() > CRASHED_SECONDS
+    return time.monotonic() - crashed.setdefault(run.state.id, time.monotonic()) > CRASHED_SECONDS
 
 
 def row_of(target: str, run: FlowRun) -> dict[str, Any]:

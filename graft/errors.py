@@ -52,6 +52,10 @@ class DiskFull(BadInput):
     """The disk has no room for an output; what was half-written has been removed."""
 
 
+class OutOfMemory(BadInput):
+    """The memory of the machine or of a GPU does not hold what a step needs."""
+
+
 class RegistryError(BadInput):
     """A model, version or alias does not exist, or a package does not verify."""
 
@@ -86,6 +90,12 @@ class Interrupted(GraftError):
 
 class Killed(GraftError):
     """A process was killed from outside: out of memory, or kill -9. What it had saved is there."""
+
+
+class DeviceLost(GraftError):
+    """A GPU failed in the middle; its process can do no more, and a new one may."""
+
+    exit_code = 74
 
 
 class Transient(GraftError):

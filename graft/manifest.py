@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import resource
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -121,21 +122,35 @@ def whole_folder(folder: Path, **facts: Any) -> Iterator[Path]:
         write_manifest(partial, **facts)
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No room on the disk, none within a quota, and a file above what `ulimit -f` lets this process write."""
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Say whether a write failed for want of room; safetensors, written in Rust, has only its message to tell."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return f"(os error {errno.ENOSPC})" in str(error) or f"(os error {errno.EDQUOT})" in str(error)
+        return error.errno in FULL
+    return any(f"(os error {number})" in str(error) for number in FULL)
+
+
+def says_disk_full(line: str) -> bool:
+    """Say whether a line that a program has printed tells of a write that failed for want of room."""
+    return any(words in line for words in (*map(os.strerror, FULL), "disk is full", "no space left"))
 
 
 def disk_full(path: Path) -> DiskFull:
     """Return the DiskFull error for a failed write below `path`."""
-    near = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(near).free
+    free, limit = free_at(path), resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    limited = "" if limit == resource.RLIM_INFINITY else f"; no file may be above {limit} bytes, by `ulimit -f`"
     return DiskFull(
-        f"{path}: the disk is full ({free / 1e6:.0f} MB free there)",
+        f"{path}: the disk is full ({free / 1e6:.0f} MB free there{limited})",
         advice="Nothing half-written was kept. Make room (`dvc gc`, `make clean`) and run the same command again.",
     )
+
+
+def free_at(path: Path) -> int:
+    """Return how many bytes are free where a path is or would be."""
+    return shutil.disk_usage(next(near for near in (path.absolute(), *path.absolute().parents) if near.exists())).free
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -1,4 +1,4 @@
-"""When a task is tried again: faults of the surroundings, and a process that was killed, once."""
+"""When a task is tried again: faults of the surroundings, and once a process that was killed or lost its GPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from graft.errors import Killed, Transient
+from graft.errors import DeviceLost, Killed, Transient
 
 RETRIES = 3
 
@@ -16,7 +16,7 @@ RETRIES = 3
 def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Return whether another try may succeed."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, Transient) or (isinstance(error, Killed) and run.run_count <= 1)
+    return isinstance(error, Transient) or (isinstance(error, (Killed, DeviceLost)) and run.run_count <= 1)
 
 
 TRIED_AGAIN: dict[str, Any] = {

@@ -139,9 +139,14 @@ def foretell(metrics: Mapping[str, Any], labels: Labels, gains: Sequence[float])
 
 
 def find_drift(name: str, version: Version, registry: Registry) -> str | None:
-    """Return what the last watching said, where it found drift after a version was registered."""
+    """Return what the last watching said, where it found drift after a version was registered.
+
+    One that looked at this very version came after it, whatever the clocks of two machines say.
+    """
     found = last_finding(name, registry.store)
-    if not found or not found["drift"] or datetime.fromisoformat(found["when"]) < version.when:
+    if not found or not found["drift"]:
+        return None
+    if found.get("champion") != version.name and datetime.fromisoformat(found["when"]) < version.when:
         return None
     return str(found["sentence"])
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from graft.errors import BadInput, Transient
-from graft.manifest import disk_full, is_disk_full
+from graft.errors import BadInput, DiskFull, Transient
+from graft.manifest import disk_full, is_disk_full, says_disk_full
 from graft.storage.store import CHUNK, Stat, checked
 
 PART = 16 * 2**20  # bytes; what is larger goes up and down in parts of this size, several at once
@@ -24,6 +24,7 @@ MOST = 5 * 2**30  # bytes of one conditional write, by S3's own limit
 GONE = {"404", "NoSuchKey", "NotFound"}
 TAKEN = {"412", "PreconditionFailed"}
 BUSY = {"409", "ConditionalRequestConflict"}
+FULL = {"507", "XMinioStorageFull", "QuotaExceeded"}
 REFUSED = {"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
 
@@ -173,17 +174,25 @@ class S3Store:
             return _Busy(place)
         if code == "RequestTimeTooSkewed":
             return BadInput(f"{place}: the clock of this machine is wrong: {_words(error)}", advice="Set it, by NTP.")
+        if known & FULL or says_disk_full(_words(error)):
+            return DiskFull(
+                f"{place}: the store has no room: {_words(error)}",
+                advice="Nothing half-written was kept. Make room there and run the same command again.",
+            )
         if known & REFUSED:
             return self._forbidden(place, _words(error))
         if status.startswith("5") or code in ("SlowDown", "RequestTimeout"):
-            return Transient(f"{place}: {_words(error)}; {TRIES} tries")
+            return Transient(
+                f"{place}: {_words(error)}; {TRIES} tries; the store's own log says why: is its disk full?"
+            )
         return BadInput(f"{place}: the store refused: {_words(error)}")
 
     def _forbidden(self, place: str, words: str) -> BadInput:
         return BadInput(
             f"{place}: the store refused the credentials: {words}",
             advice="They come from the environment or ~/.aws, as boto3 reads them (AWS_PROFILE, AWS_ACCESS_KEY_ID and "
-            "so on); the store's address from AWS_ENDPOINT_URL_S3.",
+            "so on); the store's address from AWS_ENDPOINT_URL_S3. Set them right and run the same command again: what "
+            "was done is kept.",
         )
 
 

@@ -38,6 +38,36 @@ def test_a_run_gets_a_checkout_of_its_own_that_shares_the_cache(origin, checkout
     assert cache.stdout.strip() == str(origin / ".dvc" / "cache")
 
 
+def test_a_login_in_the_address_of_the_origin_is_in_no_message_and_not_in_the_clone(checkouts, monkeypatch):
+    monkeypatch.setenv("GRAFT_ORIGIN", "http://ann:canary-token@127.0.0.1:9/graft.git")
+    with pytest.raises(
+        Transient, match=r"http://127\.0\.0\.1:9/graft\.git: this repository cannot be cloned"
+    ) as refused:
+        enter()
+    assert "canary" not in str(refused.value)
+
+
+def test_a_login_is_used_and_not_kept(origin, checkouts, monkeypatch):
+    """git itself leads the address with the login to the repository beside it."""
+    address = "http://ann:canary-token@example.test/graft.git"
+    monkeypatch.setattr(checkout, "login_of", led_by(checkout.login_of, origin, address))
+    monkeypatch.setenv("GRAFT_ORIGIN", address)
+    place = enter()["directory"]
+    config = (checkouts / "a-run" / ".git" / "config").read_text()
+    assert place == str(checkouts / "a-run")
+    assert "http://example.test/graft.git" in config
+    assert "canary" not in config
+
+
+def led_by(login_of, origin, address):
+    """Return `login_of`, with the folder in the place of the address that nobody answers at."""
+
+    def found(given):
+        return {name: value.replace(address, str(origin)) for name, value in login_of(given).items()}
+
+    return found
+
+
 def test_a_run_that_is_started_again_finds_what_it_left(origin, checkouts):
     enter()
     (checkouts / "a-run" / "left").touch()

@@ -1,17 +1,23 @@
 """A retraining that decides: it skips, it asks, it waits no longer than it was told to, and says why."""
 
-import contextvars
+import contextlib
 import json
-import threading
-import time
+import os
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow
+from prefect.states import Completed, Crashed, Scheduled
 
 from flows.asking import Skipped, agree, ask
+from flows.checkout import occupied
+from flows.reconciling import STARTS, reconcile
 from flows.retrain import retrain
 from flows.transfer import transfer
 from graft.catalog import load
@@ -19,6 +25,8 @@ from graft.errors import GraftError
 from graft.retraining import wording
 from graft.retraining.estimate import Estimate
 from tasks.deciding import state_of
+from tasks.devices import is_locked
+from tasks.turns import Taken
 from tests.flows.studies import DAY, register
 
 pytestmark = pytest.mark.usefixtures("server", "checkout")
@@ -61,36 +69,124 @@ def test_the_catalogues_state_is_that_of_every_part():
     assert load().target("moods").retraining.choice == "auto"
 
 
-@flow
-def asking(seconds: float) -> Estimate:
-    found = Estimate("moods", DAY, "accuracy", choice="ask", reason="retraining.choice is `ask`")
-    return ask(found, seconds, poll_seconds=1)
+@flow(name="answering", persist_result=False)
+def answering(target: str, seconds: float = 3600) -> State:
+    """Ask, and say what came of it."""
+    try:
+        found = ask(Estimate(target, DAY, "accuracy", choice="ask", reason="retraining.choice is `ask`"), seconds)
+    except Taken:
+        return Completed(message="another waits")
+    return Completed(message=f"{found.choice}: {found.reason}")
 
 
-def answer(**given):
-    """Resume the first run that waits, as the dashboard does."""
-    paused = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])))
+@flow(name="reconcile", persist_result=False)
+def looking():
+    pass
+
+
+@pytest.fixture
+def client():
     with get_client(sync_client=True) as client:
-        deadline = time.monotonic() + 60
-        while not (found := client.read_flow_runs(flow_run_filter=paused)) and time.monotonic() < deadline:
-            threading.Event().wait(0.2)
-        client.resume_flow_run(found[0].id, run_input=given)
+        yield client
+
+
+@pytest.fixture
+def deployed(client):
+    """Return a function that makes a run of a deployment of a flow; nothing that waits is left behind."""
+    made = []
+
+    def deploy(of, **parameters):
+        about = {"name": f"d-{uuid4().hex[:8]}", "tags": ["graft"]}
+        identity = client.create_deployment(client.create_flow(of), **about)
+        return lambda: (
+            made.append(run := client.create_flow_run_from_deployment(identity, parameters=parameters)) or run
+        )
+
+    yield deploy
+    for run in made:
+        client.delete_flow_run(run.id)
+
+
+def go_on(of, identity):
+    """Do what a worker does with a run that is due, and return what came of it; a suspended run ends its process."""
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(identity)
+        with contextlib.suppress(Pause):
+            run_flow(of, flow_run=run, parameters=run.parameters, return_type="state")
+        return client.read_flow_run(identity).state
 
 
 @pytest.mark.parametrize(("train", "choice"), [(True, "train"), (False, "skip")])
-def test_a_person_answers_in_the_dashboard_and_the_reason_stays(train, choice):
-    context = contextvars.copy_context()
-    person = threading.Thread(target=context.run, args=(lambda: answer(train=train, reason="the new scanner"),))
-    person.start()
-    found = asking(60)
-    person.join()
-    assert (found.choice, found.reason) == (choice, "a person said so: the new scanner")
+def test_a_person_answers_in_the_dashboard_and_the_run_begins_again_with_the_reason(client, deployed, train, choice):
+    run = deployed(answering, target="moods")()
+    assert go_on(answering, run.id).name == "Suspended"
+    client.resume_flow_run(run.id, run_input={"train": train, "reason": "the new scanner"})
+    assert client.read_flow_run(run.id).state.name == "Resuming"
+    assert go_on(answering, run.id).message == f"{choice}: a person said so: the new scanner"
 
 
-def test_nobody_answers_and_the_target_is_skipped_with_the_reason():
-    found = asking(2)
-    assert found.choice == "skip"
-    assert found.reason.startswith("nobody answered within")
+def test_an_answer_is_kept_when_the_run_that_got_it_dies(client, deployed):
+    run = deployed(answering, target="moods")()
+    go_on(answering, run.id)
+    client.resume_flow_run(run.id, run_input={"train": True, "reason": "yes"})
+    for _ in range(2):
+        assert go_on(answering, run.id).message == "train: a person said so: yes"
+        client.set_flow_run_state(run.id, Scheduled(name="AwaitingRetry"), force=True)
+
+
+def test_a_run_that_died_unanswered_asks_again_and_counts_only_its_deaths(client, deployed):
+    run = deployed(answering, target="moods")()
+    for _ in range(STARTS):
+        assert go_on(answering, run.id).name == "Suspended"
+        client.set_flow_run_state(run.id, Crashed(message="killed"), force=True)
+        assert any("started again" in line for line in reconcile())
+
+
+def test_of_two_runs_of_one_target_only_one_asks(client, deployed):
+    make = deployed(answering, target="moods")
+    first, second = make(), make()
+    assert go_on(answering, first.id).name == "Suspended"
+    assert go_on(answering, second.id).message == "another waits"
+
+
+def test_nobody_answers_and_the_target_is_skipped_at_its_deadline_with_the_reason(client, deployed):
+    run = deployed(answering, target="moods", seconds=1800)()
+    state = go_on(answering, run.id)
+    assert not [line for line in reconcile(state.timestamp + timedelta(minutes=29)) if run.name in line]
+    assert any("nobody answered" in line for line in reconcile(state.timestamp + timedelta(minutes=31)))
+    state = client.read_flow_run(run.id).state
+    assert (state.name, state.type) == ("Skipped", StateType.COMPLETED)
+    assert state.message == "it is skipped, for nobody answered within 0.5 h"
+
+
+def test_at_the_deadline_the_reconciler_looks_without_a_schedule(client, deployed):
+    identity = client.create_deployment(client.create_flow(looking), name="reconcile")
+    run = deployed(answering, target="moods", seconds=1800)()
+    state = go_on(answering, run.id)
+    (due,) = client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[identity])))
+    waited = due.expected_start_time - state.timestamp
+    assert timedelta(minutes=29) < waited < timedelta(minutes=31)
+    client.delete_deployment(identity)
+
+
+def test_a_transfer_that_waits_holds_no_turn_no_gpu_and_no_checkout_and_goes_on_when_answered(
+    client, deployed, checkout, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text().replace("study: {}", "retraining: {choice: ask}\n    study: {}", 1))
+    (checkout / "fail.json").write_text(json.dumps(["pretrain@words"]))
+    run = deployed(transfer, target="moods", decide=True)()
+    assert go_on(transfer, run.id).name == "Suspended"
+    steps = (checkout / "turns.txt").read_text().split()
+    assert steps == ["check-source@words", "check-target@moods"]
+    assert client.read_global_concurrency_limit_by_name("target moods").active_slots == 0
+    with occupied(wait=False), (tmp_path / f"graft-devices-{os.getuid()}" / "7").open("w") as lease:
+        assert is_locked(lease)
+    client.resume_flow_run(run.id, run_input={"train": True, "reason": "yes"})
+    assert "pretrain@words: two bad rows" in go_on(transfer, run.id).message
+    assert (checkout / "turns.txt").read_text().split() == [*steps, "pretrain@words"]  # what was checked stays checked
 
 
 @flow

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 
-from flows import reconciling
+from flows import reconciling, workers
 from flows.reconciling import STARTS, dead_runs, reconcile
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -92,18 +92,61 @@ def test_a_run_that_has_just_begun_is_left_alone(client, run, kind):
     assert client.read_flow_run(identity).state.type == kind
 
 
-def test_a_run_with_a_heartbeat_is_left_alone(client, run):
+@pytest.mark.parametrize("hours", [0, 1, -1])
+def test_a_run_with_a_heartbeat_is_left_alone_whatever_time_it_takes_it_for(client, run, monkeypatch, hours):
     identity = run(StateType.RUNNING)
     beat = {
-        "occurred": LATER.isoformat(),
+        "occurred": (datetime.now(UTC) + timedelta(hours=hours)).isoformat(),
         "event": reconciling.HEARTBEAT,
         "resource": {"prefect.resource.id": f"prefect.flow-run.{identity}"},
         "id": str(uuid4()),
     }
     client.request("POST", "/events", json=[beat]).raise_for_status()
-    assert poll(lambda: reconciling.beats(client, client.read_flow_run(identity), LATER))
-    reconcile(LATER)
+    began = client.read_flow_run(identity).state.timestamp
+    now = began + timedelta(minutes=10)  # the beat was later than the beginning, and no ten minutes later
+    monkeypatch.setattr(reconciling, "SILENCE", now - began)
+    assert poll(lambda: reconciling.beats(client, client.read_flow_run(identity), now))
+    reconcile(now)
     assert client.read_flow_run(identity).state.type == StateType.RUNNING
+    monkeypatch.setattr(reconciling, "SILENCE", timedelta(seconds=1))  # by which the beat is too long ago
+    reconcile(now)
+    assert client.read_flow_run(identity).state.type == StateType.SCHEDULED
+
+
+class Ahead(datetime):
+    """The clock of a machine that has jumped an hour ahead."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + timedelta(hours=1)
+
+
+class Behind(datetime):
+    """The clock of a machine that has jumped an hour back."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("clock", [Ahead, Behind])
+def test_a_clock_of_ours_that_has_jumped_declares_nobody_dead_and_mends_who_is(client, run, monkeypatch, clock):
+    alive, dead = run(StateType.RUNNING), run(StateType.CRASHED, message="killed")
+    monkeypatch.setattr(reconciling, "datetime", clock)
+    reconcile()
+    assert client.read_flow_run(alive).state.type == StateType.RUNNING
+    assert client.read_flow_run(dead).state.name == "AwaitingRetry"
+
+
+def test_a_run_that_crashed_is_waited_for_by_a_clock_that_does_not_jump(client, run, monkeypatch):
+    found = client.read_flow_run(run(StateType.CRASHED, message="killed"))
+    at, crashed = [1000.0], {}
+    monkeypatch.setattr("time.monotonic", lambda: at[0])
+    assert not workers.has_ended(found, crashed)
+    at[0] += workers.CRASHED_SECONDS - 1
+    assert not workers.has_ended(found, crashed)
+    at[0] += 2
+    assert workers.has_ended(found, crashed)
 
 
 def poll(see, tries=600):

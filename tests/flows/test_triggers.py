@@ -109,6 +109,42 @@ def test_the_nightly_schedule_fires_skips_what_is_unchanged_and_writes_why(team)
     assert "nothing changed since" in shown["moods-estimate"]
 
 
+def processes_of(run):
+    """Return the processes of this machine that are at work for a run, by what their environment says."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if run in (process / "environ").read_bytes().decode(errors="replace"):
+                found.append(process.name)
+        except OSError:  # ended just now, or another user's
+            continue
+    return found
+
+
+def test_a_run_that_waits_for_a_person_has_no_process_and_is_started_anew_by_the_answer(team):
+    params, fail = Path("params.yaml"), Path("fail.json")
+    before = params.read_text()
+    params.write_text(before.replace("study: {}", "retraining: {choice: ask}\n    study: {}", 1))
+    fail.write_text('["pretrain@words"]')
+    (deployment,) = ask(team, "deployments/filter", deployments={"name": {"any_": ["transfer"]}})
+    about = {"parameters": {"target": "moods", "decide": True}, "state": {"type": "SCHEDULED"}}
+    run = ask(team, f"deployments/{deployment['id']}/create_flow_run", **about)["id"]
+
+    def now():
+        return httpx.get(f"{team}/flow_runs/{run}", timeout=SECONDS).json()
+
+    with worker("gpu"):
+        wait_until(lambda: now()["state_name"] == "Suspended")
+        wait_until(lambda: not processes_of(run))
+        assert ask(team, f"flow_runs/{run}/resume", run_input={"train": True, "reason": "yes"})["status"] == "ACCEPT"
+        wait_until(lambda: now()["state_type"] in ("FAILED", "CRASHED", "COMPLETED"))
+    assert "pretrain@words: two bad rows" in now()["state"]["message"]
+    due = [each for each in runs_of(team, "reconcile") if each["state_type"] == "SCHEDULED"]
+    assert len(due) == 1  # it looks when the time for an answer is over
+    params.write_text(before)
+    fail.write_text("[]")
+
+
 def emit(*words):
     command = [sys.executable, "-m", "flows.cli", "emit", "data.arrived", *words]
     return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)

@@ -6,7 +6,8 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 
-from graft.errors import DataError, Killed, Transient
+from graft.errors import DataError, DeviceLost, Killed, OutOfMemory, Transient
+from tasks.devices import device
 from tasks.reporting import artifact_key
 from tasks.stage import run_stage
 
@@ -51,9 +52,35 @@ def test_a_step_that_was_killed_is_tried_once_more(endings, attempts):
 
 def test_a_step_that_is_killed_again_fails(endings, attempts):
     endings(["killed", 0], ["killed", 0])
-    with pytest.raises(Killed, match="killed from outside"):
+    with pytest.raises(Killed, match=r"for memory ran out \(`dmesg` says so; .* make the batch smaller \(batch_size"):
         one_stage()
     assert attempts() == ["killed", "killed"]
+
+
+def test_a_step_that_lost_its_gpu_is_tried_once_more_in_a_new_process(endings, attempts):
+    endings(["DeviceLost", 74])
+    assert one_stage().action == "ran"
+    assert attempts() == ["DeviceLost", "done"]
+
+
+def test_a_step_that_loses_its_gpu_again_fails_and_another_run_may_have_the_gpu(
+    endings, attempts, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    endings(["DeviceLost", 74], ["DeviceLost", 74])
+    with pytest.raises(DeviceLost, match="DeviceLost happened"), device(print):
+        one_stage()
+    assert attempts() == ["DeviceLost", "DeviceLost"]
+    with device(lambda line: pytest.fail(line)) as name:  # it would say that it waits
+        assert name == "0"
+
+
+def test_memory_that_does_not_do_is_not_tried_again(endings, attempts):
+    endings(["OutOfMemory", 2])
+    with pytest.raises(OutOfMemory):
+        one_stage()
+    assert attempts() == ["OutOfMemory"]
 
 
 def test_progress_reaches_the_dashboard(repo, monkeypatch):

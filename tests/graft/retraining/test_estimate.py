@@ -128,6 +128,9 @@ def test_drift_makes_few_labels_worth_it_but_none_are_not(team):
     assert found.reason == "the inputs have drifted and 1 label(s) are new"
     registry.store.put("watches/words/2999.json", finding.replace(when, "2020-01-01T00:00:00+00:00").encode())
     assert look((catalog, registry)).drift is None  # seen before the last study
+    of_this = json.dumps({**json.loads(finding), "champion": "words@1", "when": "2020-01-01T00:00:00+00:00"})
+    registry.store.put("watches/words/2999.json", of_this.encode())
+    assert look((catalog, registry)).drift  # of the model that it made, by a machine whose clock is behind
 
 
 def test_somebody_may_be_asked_or_have_said_so_once_for_all(team):

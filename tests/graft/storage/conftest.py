@@ -81,10 +81,10 @@ def s3(moto, request):
 
 
 @contextlib.contextmanager
-def rclone(folder: Path, port: int):
+def rclone(folder: Path, port: int, secret: str = SECRET):
     """Yield the address of an S3 over plain files that checks credentials and ignores conditions."""
     url = f"http://127.0.0.1:{port}"
     program = Path(sys.executable).with_name("rclone")
-    command = [program, "serve", "s3", folder, "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}"]
+    command = [program, "serve", "s3", folder, "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{secret}"]
     with serving([*map(str, command), "--config", "/dev/null"], url):
         yield url

@@ -52,6 +52,10 @@ class DiskFull(BadInput):
     """The disk has no room for an output; what was half-written has been removed."""
 
 
+class OutOfMemory(BadInput):
+    """A training step takes more memory than the device has, in the smallest parts that it can be divided into."""
+
+
 class RegistryError(BadInput):
     """A model, version or alias does not exist, or a package does not verify."""
 

@@ -215,17 +215,17 @@ class Gradients:
     def _halve(self, rows: int) -> None:
         """Have half as many rows computed at once from here on; every process comes to the same number."""
         most = math.ceil(rows / self.together.count)
-        size = math.ceil(most / self._count_parts(most))
+        passes = self._count_parts(most)
+        size = math.ceil(most / passes)
         place = self._job.folder.name
         if size < 2 * self._fewest:
-            raise OutOfMemory(
-                f"{place}: the memory of {self._accelerator.device} is too small for {size} rows", (), SMALLER
-            )
+            few = f"{size} row{'s' if size > 1 else ''} at once"
+            raise OutOfMemory(f"{place}: the memory of {self._accelerator.device} is too small for {few}", (), SMALLER)
         self.at_once = math.ceil(size / 2)
         log.warning(
-            "%s: %d rows at once are too many for the memory of %s: from here on %d, and gradients are added up over "
-            "%d times as many passes; a step is still of the same %d rows",
-            place, size, self._accelerator.device, self.at_once, math.ceil(most / self.at_once), rows,
+            "%s: %d rows at once are too many for the memory of %s: from here on %d in each of %d passes instead "
+            "of %d, whose gradients are added up; a step is of the same %d rows",
+            place, size, self._accelerator.device, self.at_once, self._count_parts(most), passes, rows,
         )  # fmt: skip
 
     def _unite(self, loss: float) -> float:

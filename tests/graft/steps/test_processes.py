@@ -40,6 +40,7 @@ sources:
     problem: contrastive-images
     data: {{path: data/nowhere.parquet}}
     backbone: {{config: {json.dumps(VIT)}}}
+    pretraining: {{image_size: 16}}
 targets: {{}}
 """
 

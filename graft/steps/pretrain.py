@@ -71,7 +71,7 @@ def run(name: str, catalog: Catalog) -> None:
             return
     test = dataset.splits["test"].slice(0, KEPT_TEST_ROWS)
     metrics = score(model, problem, problem.encode(test, processor), processor)
-    with whole_folder(FOLDER / name, step="pretrain", name=name) as folder:
+    with whole_folder(FOLDER / name, step="pretrain", name=name, processes=trained.processes) as folder:
         save(model, processor, folder)
         pq.write_table(test, folder / "test.parquet")
         pq.write_table(sample(held, KEPT_VALIDATION_ROWS, source.data.seed), folder / "validation.parquet")

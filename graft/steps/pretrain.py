@@ -102,9 +102,9 @@ def run(name: str, catalog: Catalog) -> None:
 
 def _count_processes(name: str, source: Source) -> int:
     """Return how many processes train the source; raises BadInput where some of them would have no rows."""
-    processes, rows = count_processes(), source.pretraining.batch_size
     if not source.pretraining.epochs:
         return 1
+    processes, rows = count_processes(), source.pretraining.batch_size
     if processes > rows:
         raise CatalogError(
             f"sources.{name}.pretraining: batches of {rows} rows cannot be divided among {processes} processes",

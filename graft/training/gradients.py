@@ -56,6 +56,8 @@ class Gradients:
         self.together.align(model)
         self.at_once = math.ceil(job.recipe.batch_size / self.together.count)
         """Rows that one process computes together, at the most."""
+        self.halved = False
+        """Whether that is because more did not fit."""
         self.stop = False
         """Whether any of the processes had been asked to stop when they last told each other."""
         self._normalisations = [module for module in model.modules() if isinstance(module, _BatchNorm)]
@@ -69,11 +71,16 @@ class Gradients:
         drawn = self._draw(step)
         if not self.together.alone:  # each has dropout of its own, that needs no state to go on from
             torch.manual_seed(generator(self._job.seed, step, self.together.rank).initial_seed())
-        begun = self._remember()
+        begun = self._state()
         while (loss := self._attempt(drawn, step, player, rehearse, begun)) is None:
             self._undo(begun)
             self._halve(len(drawn))
         return self._unite(loss)
+
+    def remember(self, at_once: int | None) -> None:
+        """Begin with what fitted before; None where everything did."""
+        if at_once is not None:
+            self.at_once, self.halved = min(self.at_once, at_once), True
 
     def _draw(self, step: int) -> Drawn:
         """Return a step's rows, all of them in every process: what is drawn for one row depends on those before it."""
@@ -90,7 +97,7 @@ class Gradients:
         """Return this process's share of the loss, its gradients made; None where memory overflowed in any process."""
         parts = self._parts(drawn)
         source = self._rehearsing if rehearse else None
-        if parts == [slice(0, len(drawn))]:
+        if self.together.alone and len(parts) == 1:
             return self._fits(lambda: self._at_once(drawn, step, player, source))
         if self._job.problem.separable:
             return self._fits(lambda: self._in_parts(drawn, parts, step, player, source))
@@ -171,6 +178,8 @@ class Gradients:
 
     @torch.no_grad()
     def _answer_without_gradients(self, drawn: Drawn, parts: list[slice], player: Player | None) -> torch.Tensor:
+        if not parts:  # fewer rows than processes: what an answer looks like
+            return self._answer(drawn, slice(0, 1), player)[:0]
         return torch.cat([self._answer(drawn, part, player) for part in parts])
 
     def _rehearse(self, step: int, source: Rehearsing | None) -> None:
@@ -192,7 +201,7 @@ class Gradients:
             clear_device_cache(garbage_collection=True)  # here, where nothing holds the error's frames any more
         return found
 
-    def _remember(self) -> list[torch.Tensor]:
+    def _state(self) -> list[torch.Tensor]:
         """Return what a pass through the network changes: the state of the random numbers, and running statistics."""
         states = [torch.get_rng_state()]
         if self._accelerator.device.type == "cuda":
@@ -221,7 +230,7 @@ class Gradients:
         if size < 2 * self._fewest:
             few = f"{size} row{'s' if size > 1 else ''} at once"
             raise OutOfMemory(f"{place}: the memory of {self._accelerator.device} is too small for {few}", (), SMALLER)
-        self.at_once = math.ceil(size / 2)
+        self.at_once, self.halved = math.ceil(size / 2), True
         log.warning(
             "%s: %d rows at once are too many for the memory of %s: from here on %d in each of %d passes instead "
             "of %d, whose gradients are added up; a step is of the same %d rows",

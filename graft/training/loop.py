@@ -288,7 +288,7 @@ class Run:
             "best_step": self.best_step,
             "schedule": self.schedule.state_dict(),
             "seconds": self._seconds(),
-            "at_once": self.gradients.at_once,
+            "at_once": self.gradients.at_once if self.gradients.halved else None,
         }
         tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
         return Snapshot(self.step, tensors, facts)
@@ -306,7 +306,7 @@ class Run:
                 "Remove the folder to begin again.",
             )
         self._before = facts.get("seconds", 0.0)
-        self.gradients.at_once = min(self.gradients.at_once, facts.get("at_once", self.gradients.at_once))
+        self.gradients.remember(facts.get("at_once"))
         self.step, self.curve, self._recent = snapshot.step, facts["curve"], facts["recent"]
         self.best_loss, self.best_step = facts["best_loss"], facts["best_step"]
         self.best, self.pivot = _part(snapshot, "best"), _part(snapshot, "pivot")

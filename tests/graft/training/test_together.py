@@ -141,8 +141,7 @@ def test_each_process_drops_out_by_itself_and_every_time_the_same(begin):
     assert not torch.allclose(found[0]["curve"], together(2, *begin("still"))[1][0]["curve"])
 
 
-@pytest.mark.parametrize("case", ["bert", "resnet"])
-@pytest.mark.parametrize("end", ["kill", "stop"])
+@pytest.mark.parametrize(("case", "end"), [("bert", "kill"), ("resnet", "stop")])
 def test_what_ends_in_one_process_ends_in_all_and_goes_on_to_the_same_bits(begin, case, end):
     _, whole = together(2, *begin(case, "whole"))
     codes, ends = together(2, *begin(case, "broken"), end, GRAFT_CHECKPOINT_SECONDS=0)

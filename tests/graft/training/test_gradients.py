@@ -103,7 +103,7 @@ def test_the_gradient_of_unequal_parts_is_that_of_the_whole(case, tmp_path):
     gradients = Gradients(job_of(problem, processor, rows, tmp_path), model, make_accelerator(), None)
     (loss, whole), *parts = divided(gradients, model, (ROWS, 3, 1))
     assert loss > 0
-    rounding = 1e-5 * max(float(one.abs().max()) for one in whole.values())
+    rounding = 1e-4 * max(float(one.abs().max()) for one in whole.values())
     for other, found in parts:
         assert other == pytest.approx(loss, rel=1e-5)
         torch.testing.assert_close(found, whole, rtol=0, atol=rounding)

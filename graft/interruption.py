@@ -7,13 +7,15 @@ import sys
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: never between a fork and what follows it
 _requested = False
 
 
-def listen() -> None:
+def listen(with_parent: bool = False) -> None:
     """Turn SIGTERM and SIGINT of this process into a request; a second signal ends it at once.
 
-    Below DVC the death of the process that started this one is a request too: nobody would wait for its result.
+    With its parent, and below DVC, the death of the process that started this one is a request too: nobody would wait
+    for its result.
     """
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -23,8 +25,14 @@ def listen() -> None:
 
     signal.signal(signal.SIGTERM, note)
     signal.signal(signal.SIGINT, note)
-    if "DVC_STAGE" in os.environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if with_parent or "DVC_STAGE" in os.environ:
+        follow_parent()
+
+
+def follow_parent() -> None:
+    """Have the kernel send SIGTERM to this process when the one that started it dies; only Linux can."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def requested() -> bool:

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """Block of Prefect, as TYPE/NAME, that is told of decisions, drift and failures; empty for nobody."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where models run; `auto` takes a GPU when there is one."""
+    processes: int = Field(1, ge=0)
+    """Processes that a pretraining is divided among, each on a GPU of its own that the run holds; 0: on every GPU."""
     threads: int = 0
     """CPU threads of a training step; 0 takes one for a small network and torch's choice for others."""
     cache_gigabytes: float = 4.0

@@ -1,4 +1,4 @@
-"""One run on a GPU at a time: a lease on one of this machine's devices, which ends with the process that holds it."""
+"""One run on a GPU at a time: a lease on devices of this machine, which ends with the process that holds it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
+
+from graft.errors import BadInput
+from graft.settings import settings
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 POLL_SECONDS = 1.0
@@ -20,17 +23,26 @@ POLL_SECONDS = 1.0
 def device(say: Callable[[str], None]) -> Iterator[str | None]:
     """Hold a GPU that no other run of this machine holds, and let the steps see no other; None where there is none.
 
-    The lease is a lock on a file, so that the kernel takes it back from a process that was killed.
+    Where a pretraining is divided among processes (`GRAFT_PROCESSES`) as many are held, separated by commas; raises
+    BadInput where there are not so many. The lease is a lock on files, so that the kernel takes it back from a process
+    that was killed.
     """
     names = there()
     if not names:
         yield None
         return
-    with lease(names, say) as name:
+    count = 1 if settings().device == "cpu" else settings().processes or len(names)
+    if count > len(names):
+        raise BadInput(
+            f"GRAFT_PROCESSES is {count}, and this worker has {len(names)} GPU{'s' if len(names) > 1 else ''} "
+            f"({', '.join(names)}); each process needs its own",
+            advice="Set it to 0 for all that there are.",
+        )
+    with lease(names, say, count) as held:
         before = os.environ.get(VISIBLE)
-        os.environ[VISIBLE] = name
+        os.environ[VISIBLE] = held
         try:
-            yield name
+            yield held
         finally:
             if before is None:
                 os.environ.pop(VISIBLE)
@@ -56,18 +68,31 @@ def is_locked(stream: IO[str]) -> bool:
 
 
 @contextmanager
-def lease(names: Sequence[str], say: Callable[[str], None]) -> Iterator[str]:
-    """Hold the first of these devices that is free, waiting for one if need be."""
+def lease(names: Sequence[str], say: Callable[[str], None], count: int = 1) -> Iterator[str]:
+    """Hold the first of these devices that are free, as many as asked for, waiting if need be; yields them by commas.
+
+    All or none: two runs that each hold a part and wait for the rest would wait for ever.
+    """
     folder = Path(tempfile.gettempdir()) / f"graft-devices-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     said = False
     while True:
-        for name in names:
-            with (folder / re.sub(r"[^\w-]", "_", name)).open("w") as stream:
-                if is_locked(stream):
-                    yield name
-                    return
+        with ExitStack() as stack:
+            if len(held := _take(names, count, folder, stack)) == count:
+                yield ",".join(held)
+                return
         if not said:
-            say(f"waiting for a GPU: other runs hold {', '.join(names)}")
+            say(f"waiting for {'a GPU' if count == 1 else f'{count} GPUs'}: other runs hold {', '.join(names)}")
             said = True
         time.sleep(POLL_SECONDS)
+
+
+def _take(names: Sequence[str], count: int, folder: Path, stack: ExitStack) -> list[str]:
+    """Lock devices in order, and stop as soon as those that are left are too few."""
+    held: list[str] = []
+    for place, name in enumerate(names):
+        if len(held) == count or len(held) + len(names) - place < count:
+            break
+        if is_locked(stack.enter_context((folder / re.sub(r"[^\w-]", "_", name)).open("w"))):
+            held.append(name)
+    return held

@@ -26,6 +26,7 @@ class ContrastiveImages(UnlabelledImages):
 
     name = "contrastive-images"
     auto_model = "AutoModelForProjection"
+    separable = False  # each row is held against all others
 
     def head(self, processor: Any) -> Mapping[str, Any]:
         """Return how many numbers a projection has."""

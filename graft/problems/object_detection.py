@@ -47,6 +47,7 @@ class ObjectDetection(Problem):
     higher_is_better = True
     auto_model = "AutoModelForObjectDetection"
     frames = True
+    separable = False  # a term is the mean over boxes, another over cells, a third over weighted classes
 
     def around(self, channels: Sequence[int]) -> Mapping[str, Any]:
         """Return an FCOS (Tian et al. 2019), no wider than the backbone's widest stage."""

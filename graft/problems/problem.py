@@ -98,6 +98,8 @@ class Problem(Protocol):
     """Whether its networks read their labels when they learn, and write token by token when asked: see `generate`."""
     writes: bool = False
     """Whether its models write texts: see `write`."""
+    separable: bool = True
+    """Whether the loss of a batch is the mean of its rows' own, by what `weigh` counts: then parts of it add up."""
     compares: bool = False
     """Whether answers are embeddings, two of which tell whether two inputs are of one identity: see `pairs`."""
 

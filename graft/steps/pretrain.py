@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from torch.distributed import is_torchelastic_launched
 
 from graft.backbones import (
     Carried,
@@ -24,15 +25,17 @@ from graft.backbones import (
     save,
 )
 from graft.catalog import Catalog, Source
-from graft.errors import CheckpointError
+from graft.errors import CatalogError, CheckpointError
 from graft.manifest import digest, sha256, whole_folder
 from graft.problems import PROBLEMS, Problem
 from graft.progress import Progress
 from graft.reading import Dataset, hold_out, read, sample
 from graft.settings import settings
+from graft.steps.launch import launch
 from graft.strategies.strategy import Leg
 from graft.training import Job, Trained, score, train
 from graft.training.batches import generator, group_by_length, steps_per_epoch
+from graft.training.device import count_processes, is_first
 from graft.training.offsite import forget
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,10 @@ def run(name: str, catalog: Catalog) -> None:
     """
     source = catalog.source(name)
     problem = PROBLEMS[source.problem]
+    if not is_torchelastic_launched() and (processes := _count_processes(name, source)) > 1:
+        log.info("pretrain %s: in %d processes", name, processes)
+        launch("pretrain", name, processes)
+        return
     started = time.perf_counter()
     dataset = read(source.data, problem)
     kept, held = _divide(source, dataset)
@@ -60,9 +67,11 @@ def run(name: str, catalog: Catalog) -> None:
     trained, state = Trained(0), _state(name, source, dataset)
     if source.pretraining.epochs:
         trained = _train(name, source, problem, model, processor, kept, held, state)
+        if not is_first():
+            return
     test = dataset.splits["test"].slice(0, KEPT_TEST_ROWS)
     metrics = score(model, problem, problem.encode(test, processor), processor)
-    with whole_folder(FOLDER / name, step="pretrain", name=name) as folder:
+    with whole_folder(FOLDER / name, step="pretrain", name=name, processes=trained.processes) as folder:
         save(model, processor, folder)
         pq.write_table(test, folder / "test.parquet")
         pq.write_table(sample(held, KEPT_VALIDATION_ROWS, source.data.seed), folder / "validation.parquet")
@@ -77,6 +86,8 @@ def run(name: str, catalog: Catalog) -> None:
             "train_rows": len(kept),
             "test_rows": len(test),
             "steps": trained.steps,
+            "processes": trained.processes,
+            "rows_at_once": trained.rows_at_once,
             "seconds": round(time.perf_counter() - started, 3),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "carried": carried and carried.describe(),
@@ -87,6 +98,19 @@ def run(name: str, catalog: Catalog) -> None:
         (folder / "source.json").write_text(json.dumps(facts, indent=2) + "\n")
     forget(state)
     log.info("pretrain %s: test %s", name, ", ".join(f"{key} {value:.4f}" for key, value in metrics.items()))
+
+
+def _count_processes(name: str, source: Source) -> int:
+    """Return how many processes train the source; raises BadInput where some of them would have no rows."""
+    if not source.pretraining.epochs:
+        return 1
+    processes, rows = count_processes(), source.pretraining.batch_size
+    if processes > rows:
+        raise CatalogError(
+            f"sources.{name}.pretraining: batches of {rows} rows cannot be divided among {processes} processes",
+            advice="Raise `batch_size` or lower GRAFT_PROCESSES.",
+        )
+    return processes
 
 
 def _divide(source: Source, dataset: Dataset) -> tuple[pa.Table, pa.Table]:
@@ -188,6 +212,8 @@ def _train(
         patience=recipe.patience,
         folder=state,
     )
+    if not is_first():
+        return train(job, model, lambda step, message: None)
     with Progress(f"pretrain@{name}", leg.steps) as progress:
         return train(job, model, progress.update)
 

@@ -8,6 +8,7 @@ bucket, which also saves the work on padding. Rows without widths, such as image
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -112,6 +113,13 @@ def batches_in_order(
 def count_at_once(most: int, width: int) -> int:
     """Return how many rows of a width run together without gradients, so that what they leave in memory stays small."""
     return min(most, max(FEWEST, AT_ONCE // max(width, 1)))
+
+
+def divide(rows: slice, parts: int) -> list[slice]:
+    """Return runs of near-equal length that make up a run of rows, in order; some are empty where there are too few."""
+    count = rows.stop - rows.start
+    edges = [rows.start + count * part // parts for part in range(parts + 1)]
+    return [slice(start, end) for start, end in pairwise(edges)]
 
 
 def paired(rows: Sequence[int], widths: np.ndarray | None) -> list[int]:

@@ -7,6 +7,7 @@ can be put on disk after any step and taken up again to the bit.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -26,9 +27,9 @@ from graft.problems.problem import Problem
 from graft.settings import settings
 from graft.strategies.strategy import Leg
 from graft.training import adapters, offsite
-from graft.training.batches import generator, paired, rows_of_step
 from graft.training.checkpoint import Snapshot, load_snapshot, optimizer_tensors, restore_optimizer, save_snapshot
 from graft.training.device import make_accelerator, use_threads
+from graft.training.gradients import Gradients
 from graft.training.player import Player
 from graft.training.prefix import Prefix, playing
 from graft.training.rehearsal import Rehearsal, Rehearsing, moves_below_head
@@ -78,6 +79,10 @@ class Trained:
     curve: list[dict[str, float | None]] = field(default_factory=list)
     seconds: float = 0.0
     """Of training and of scoring on the way, in all processes that had a part in it."""
+    processes: int = 1
+    """That trained together when it ended."""
+    rows_at_once: int | None = None
+    """That each of them computed together, at the most."""
 
 
 class Run:
@@ -90,7 +95,8 @@ class Run:
             adapters.adapt(model, job.legs[0].rank, job.seed)
         # its own accelerator: a shared one keeps every model it prepared, until it is told to collect all garbage
         self.job, self.accelerator = job, make_accelerator()
-        self.model = self.accelerator.prepare(model)
+        # "evaluation" leaves out torch's own way to several processes: see `together`
+        self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
         self.step, self.curve = 0, list[dict[str, float | None]]()
         self.best_loss, self.best_step, self.best = float("inf"), 0, dict[str, torch.Tensor]()
         self.pivot = dict[str, torch.Tensor]()  # the weights at the end of the first leg, where they are blended in
@@ -98,6 +104,8 @@ class Run:
         if job.rehearsal is not None:
             plain = self.accelerator.unwrap_model(self.model)
             self._rehearsing = Rehearsing(job.rehearsal, plain, job.recipe.batch_size, job.seed)
+        self.gradients = Gradients(job, self.model, self.accelerator, self._rehearsing)
+        self.together = self.gradients.together
         self._playing = ExitStack()
         self._player: Player | None = None
         self._origin = self._copy() if any(leg.anchor for leg in job.legs) else {}
@@ -112,7 +120,7 @@ class Run:
         """Train to the end and return what is left; raises Interrupted after saving when asked to stop."""
         with self._playing:
             self._train(report)
-        return Trained(self._finish(), self.curve, self._seconds())
+        return Trained(self._finish(), self.curve, self._seconds(), self.together.count, self.gradients.at_once)
 
     def _train(self, report: Callable[[int, str], None]) -> None:
         while self.step < self.end and not self._out_of_patience():
@@ -129,7 +137,7 @@ class Run:
             report(self.step, f"loss {loss:.3f}")
             self._keep_safe()
         if self.job.resumable and self.end < self._ends[-1]:
-            save_snapshot(self.job.folder, self._snapshot())
+            self._save()
 
     def _finish(self) -> int:
         """Give the model the weights that the run is worth, plain ones, and return the step they are from."""
@@ -180,34 +188,18 @@ class Run:
         ]
 
     def _step(self) -> float:
-        job = self.job
-        rows = rows_of_step(self.step, len(job.train), job.recipe.batch_size, job.seed, job.train.widths)
-        rows = paired(rows, job.train.widths)
-        batch = job.problem.collate(job.train, rows, job.processor, generator(job.seed, self.step), training=True)
-        batch = {name: value.to(self.accelerator.device) for name, value in batch.items()}
-        labels = batch.pop("labels")
-        if self._player is not None:
-            self._player(job.train.numbers(rows))
-        with self.accelerator.autocast():
-            logits = job.problem.read(self.model(**batch))
-        loss = job.problem.loss(logits, labels, job.recipe.label_smoothing)
-        self.accelerator.backward(self._with_source(loss))
-        if anchor := job.legs[self._leg].anchor:
-            self._pull_back(anchor)
-        if lasso := job.legs[self._leg].lasso:
-            self.accelerator.unwrap_model(self.model).head.shrink(lasso)
+        job, leg = self.job, self.job.legs[self._leg]
+        rehearse = self._rehearsing is not None and moves_below_head(leg)
+        loss = self.gradients.make(self.step, self._player, rehearse)
+        if leg.anchor:
+            self._pull_back(leg.anchor)
+        if leg.lasso:
+            self.accelerator.unwrap_model(self.model).head.shrink(leg.lasso)
         self.accelerator.clip_grad_norm_(self.model.parameters(), job.recipe.clip)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return float(loss.detach())
-
-    def _with_source(self, loss: torch.Tensor) -> torch.Tensor:
-        """Return the loss with the source's share, where rows of the source are rehearsed in this leg."""
-        if self._rehearsing is None or not moves_below_head(self.job.legs[self._leg]):
-            return loss
-        share = self._rehearsing.share
-        return (1 - share) * loss + share * self._rehearsing.loss(self.step, self.accelerator.autocast)
+        return loss
 
     def _pull_back(self, strength: float) -> None:
         """Add the gradient of L2-SP (Li et al. 2018, equation 2) for the weights below the head, which is new."""
@@ -220,13 +212,21 @@ class Run:
         job = self.job
         row: dict[str, float | None] = {"step": self.step, "train_loss": sum(self._recent) / len(self._recent)}
         if job.validation is not None and len(job.validation) and self._validates():
-            metrics = score(self.model, job.problem, job.validation, job.processor, self._player)
-            row |= {"validation_loss": metrics["loss"], "validation_metric": metrics[job.problem.metric]}
-            if metrics["loss"] < self.best_loss and job.patience is not None:
-                self.best_loss, self.best_step = metrics["loss"], self.step
+            loss, metric = self._validate(job.validation)
+            row |= {"validation_loss": loss, "validation_metric": metric}
+            if loss < self.best_loss and job.patience is not None:
+                self.best_loss, self.best_step = loss, self.step
                 self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.curve.append(row)
         self._recent.clear()
+
+    def _validate(self, rows: Examples) -> list[float]:
+        """Return loss and metric; the first process scores, and the others go by what it says."""
+        found = [math.nan, math.nan]
+        if self.together.first:
+            metrics = score(self.model, self.job.problem, rows, self.job.processor, self._player)
+            found = [metrics["loss"], metrics[self.job.problem.metric]]
+        return self.together.tell(found)
 
     def _validates(self) -> bool:
         """Say whether the validation rows are scored now; at the end they are where the best weights are kept.
@@ -243,13 +243,31 @@ class Run:
         return len([row for row in self.curve if (row["step"] or 0) > self.best_step]) >= self.job.patience
 
     def _keep_safe(self) -> None:
-        stop = interruption.requested()
+        stop = interruption.requested() if self.together.alone else self.gradients.stop
         if stop or time.monotonic() - self._saved >= settings().checkpoint_seconds:
-            save_snapshot(self.job.folder, self._snapshot())
+            self._save()
             self._saved = time.monotonic()
         if stop:
             offsite.settle()
+            self.together.wait()  # whoever ends first may end the others
             raise Interrupted(f"stopped at step {self.step} of {self.end}; the same command goes on from there")
+
+    def _save(self) -> None:
+        if self.together.first:
+            save_snapshot(self.job.folder, self._snapshot())
+
+    def _load(self) -> Snapshot | None:
+        """Return the newest complete state, in every process the same; raises CheckpointError where they differ."""
+        here = load_snapshot(self.job.folder) if self.together.first else None
+        (step,) = self.together.tell([-1 if here is None else here.step])
+        if step < 0 or self.together.first:
+            return here
+        here = load_snapshot(self.job.folder)
+        if here is None or here.step != step:
+            raise CheckpointError(
+                f"{self.job.folder}: process {self.together.rank} does not find the state of step {step:.0f} there"
+            )
+        return here
 
     def _snapshot(self) -> Snapshot:
         parts = {
@@ -270,12 +288,13 @@ class Run:
             "best_step": self.best_step,
             "schedule": self.schedule.state_dict(),
             "seconds": self._seconds(),
+            "at_once": self.gradients.at_once if self.gradients.halved else None,
         }
         tensors = {f"{part}/{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
         return Snapshot(self.step, tensors, facts)
 
     def _resume(self) -> None:
-        snapshot = load_snapshot(self.job.folder)
+        snapshot = self._load()
         if snapshot is None:
             return
         facts = snapshot.facts
@@ -287,6 +306,7 @@ class Run:
                 "Remove the folder to begin again.",
             )
         self._before = facts.get("seconds", 0.0)
+        self.gradients.remember(facts.get("at_once"))
         self.step, self.curve, self._recent = snapshot.step, facts["curve"], facts["recent"]
         self.best_loss, self.best_step = facts["best_loss"], facts["best_step"]
         self.best, self.pivot = _part(snapshot, "best"), _part(snapshot, "pivot")

@@ -7,7 +7,7 @@ this package `replay` is the playing back of recorded activations.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from graft.backbones import share_layers
 from graft.problems.examples import Examples
-from graft.problems.problem import Problem
+from graft.problems.problem import Batch, Problem
 from graft.strategies.strategy import Leg
 from graft.training.batches import generator, group_by_length, rows_of_step
 from graft.training.replay import uncovered
@@ -52,17 +52,29 @@ class Rehearsing:
         share_layers(model, self._source)
         self._moving = [module for module in model.modules() if isinstance(module, _BatchNorm)]
 
-    def loss(self, step: int, precision: Callable[[], AbstractContextManager[Any]]) -> torch.Tensor:
-        """Return the source's mean loss on rows that seed and step choose.
+    def losses(
+        self, step: int, precision: Callable[[], AbstractContextManager[Any]], at_once: int | None = None
+    ) -> Iterator[torch.Tensor]:
+        """Yield what sums up to the source's mean loss on rows that seed and step choose: one number, or one a part.
 
-        As many rows as make the share, so that each counts as much as a row of the target. Batch normalisations use
-        the running statistics of the moment and leave them as they are: those of the target, with which the network
-        is used afterwards.
+        As many rows as make the share, so that each counts as much as a row of the target, and at most `at_once` in
+        a part. Batch normalisations use the running statistics of the moment and leave them as they are: those of the
+        target, with which the network is used afterwards.
         """
         widths = self._rows.widths
         rows = rows_of_step(step, len(self._rows), self._count, self._seed, widths)
         draws = generator(self._seed, step, STREAM)
         batch = self._problem.collate(self._rows, rows, self._processor, draws, training=True)
+        if at_once is None or len(rows) <= at_once or not self._problem.separable:
+            yield self._loss(batch, precision)
+            return
+        everything = max(self._problem.weigh(batch["labels"]), 1)
+        for start in range(0, len(rows), at_once):
+            part = {name: value[start : start + at_once] for name, value in batch.items()}
+            if share := self._problem.weigh(part["labels"]) / everything:
+                yield share * self._loss(part, precision)
+
+    def _loss(self, batch: Batch, precision: Callable[[], AbstractContextManager[Any]]) -> torch.Tensor:
         batch = {name: value.to(self._device) for name, value in batch.items()}
         labels = batch.pop("labels")
         with ExitStack() as stack:

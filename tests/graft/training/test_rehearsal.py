@@ -136,7 +136,7 @@ def test_rehearsal_leaves_batch_statistics_and_modes_to_the_target(cases):
     model.train()
     statistics = {name: value.clone() for name, value in model.named_buffers()}
     rehearsing = Rehearsing(rehearsal, model, batch_size=6, seed=0)
-    loss = rehearsing.loss(0, torch.no_grad)
+    (loss,) = rehearsing.losses(0, torch.no_grad)
     assert loss > 0
     assert all(torch.equal(value, statistics[name]) for name, value in model.named_buffers())
     assert all(module.training for module in model.modules())
@@ -156,7 +156,7 @@ def test_rehearsed_rows_have_the_weight_of_target_rows(cases):
 
     for share in (0.1, 0.25, 0.5):
         rows = replace(rehearsal, problem=Listening(), share=share, rows=rehearsal.rows)
-        Rehearsing(rows, model, batch_size=12, seed=0).loss(0, torch.no_grad)
+        next(Rehearsing(rows, model, batch_size=12, seed=0).losses(0, torch.no_grad))
     assert met == [1, 4, 11]  # of 12 rows of the target; 33 rows of the source are three batches of eleven
 
 

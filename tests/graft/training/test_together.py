@@ -110,9 +110,10 @@ def _train(environment, job, network, end):
 
 
 def assert_close(found, expected):
+    """Hold weights against each other to a hundredth of a step: AdamW makes whole steps of gradients that round."""
     for name, value in expected.items():
         torch.testing.assert_close(
-            found[name], value, rtol=1e-4, atol=1e-5, msg=lambda said, name=name: f"{name}: {said}"
+            found[name], value, rtol=1e-4, atol=1e-4, msg=lambda said, name=name: f"{name}: {said}"
         )
 
 

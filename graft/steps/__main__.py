@@ -12,13 +12,13 @@ import sys
 import time
 import traceback
 from importlib import import_module
-from typing import Any
 
 from graft import interruption
 from graft.catalog import load
-from graft.errors import BadInput, DeviceLost, DiskFull, GraftError, OutOfMemory
-from graft.manifest import disk_full, is_disk_full, write_whole
+from graft.errors import BadInput, DiskFull, GraftError
+from graft.manifest import write_whole
 from graft.settings import settings
+from graft.steps.recognition import recognise
 
 # By name: a step is imported only when it runs, so that each step's imports are its own.
 STEPS = {
@@ -66,47 +66,12 @@ def _run(step: str, name: str) -> Exception | None:
         _say(f"{step}@{name}: {error}")
         return error
     except Exception as error:  # noqa: BLE001 - a bug must end in an outcome too, with its trace
-        if (foreseen := recognise(error, name, step == "pretrain")) is not None:
+        if (foreseen := recognise(error, step, name)) is not None:
             _say(f"{step}@{name}: {foreseen}")
             return foreseen
         _say(traceback.format_exc())
         return error
     return None
-
-
-def recognise(error: Exception, name: str, of_source: bool) -> GraftError | None:
-    """Return an error of ours for a fault of the machine that a library has raised: disk, memory, GPU."""
-    words = " ".join(str(error).split())[:300]
-    if is_disk_full(error):
-        return disk_full(settings().work)
-    if is_out_of_memory(error):
-        key = f"sources.{name}.pretraining" if of_source else f"targets.{name}.study"
-        return OutOfMemory(
-            f"out of memory: {words or type(error).__name__}",
-            advice=f"Make the batch smaller ({key}.batch_size in params.yaml), end what else uses this memory "
-            "(`free -h`, `nvidia-smi`), or run on a larger machine: the same command goes on from its last state.",
-        )
-    if is_device_lost(error):
-        return DeviceLost(
-            f"the GPU failed: {words}\nIts process can do no more; the same command goes on from the last state in "
-            "a new one. If that fails too, the GPU may be sick: see `nvidia-smi -q` and `dmesg` (Xid)."
-        )
-    return None
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Say whether memory ran out; on the CPU torch has no class of its own for it."""
-    torch: Any = sys.modules.get("torch")
-    of_torch = torch is not None and isinstance(error, torch.OutOfMemoryError)
-    return of_torch or isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error)
-
-
-def is_device_lost(error: Exception) -> bool:
-    """Say whether a GPU failed; an index out of range that it found (a device-side assert) is a fault of ours."""
-    torch: Any = sys.modules.get("torch")
-    raised = torch is not None and isinstance(error, torch.AcceleratorError)
-    said = isinstance(error, RuntimeError) and str(error).startswith(("CUDA error", "cuDNN error", "CUDA driver error"))
-    return (raised or said) and "device-side assert" not in str(error)
 
 
 def _say(text: str) -> None:

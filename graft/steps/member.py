@@ -15,8 +15,8 @@ from pathlib import Path
 from graft import interruption
 from graft.catalog import load
 from graft.errors import GraftError, Interrupted
-from graft.manifest import disk_full, is_disk_full, write_whole
-from graft.settings import settings
+from graft.manifest import write_whole
+from graft.steps.recognition import recognise
 
 
 def main(arguments: list[str]) -> int:
@@ -38,9 +38,8 @@ def _run(step: str, name: str) -> tuple[str, str]:
     except GraftError as error:
         return type(error).__name__, str(error)
     except Exception as error:  # noqa: BLE001 - a bug must end in an outcome too, with its trace
-        if is_disk_full(error):
-            full = disk_full(settings().work)
-            return type(full).__name__, str(full)
+        if (foreseen := recognise(error, step, name)) is not None:
+            return type(foreseen).__name__, str(foreseen)
         return type(error).__name__, traceback.format_exc()
     return "done", ""
 

@@ -1,7 +1,6 @@
 """Does it learn? Every ready catalogue of a real dataset, against scratch and against the trivial answer."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from bench import trivial
 from bench.catalogues import PROJECT, Project, Run, code_digest, find
+from bench.derived import MADE
 from bench.harness import Comparison
 from bench.results import RESULTS, Conclusion, Guard, Measured, Standing, Standings, Table
 from graft.backbones import load_processor
@@ -58,7 +58,6 @@ class Row(Standing):
     """How far the search was cut down."""
     test_rows: int
     minutes: float
-    load: float
     date: str
     code: str
     key: str
@@ -104,7 +103,7 @@ def kept(folder: Path) -> list[Row]:
 
 def measure(run: Run, project: Project) -> Row:
     """Run a target's steps and return what came of it, beside the trivial answer on the same test rows."""
-    load, key = os.getloadavg()[0], project.key
+    key = project.key
     seconds = project.run()
     report = project.folder / "reports" / run.target
     found: dict[str, Any] = json.loads((report / "metrics.json").read_text())
@@ -120,7 +119,7 @@ def measure(run: Run, project: Project) -> Row:
         labels=_labels(found), trivial=answer.ends, trivial_words=answer.words,
         **ends, verdict=found["verdict"], strategy=found["strategy"], test_rows=found["test_rows"],
         study=f"{', '.join(study.strategies)}; {study.budget_steps} steps of {study.batch_size}, {study.seeds} seeds",
-        minutes=round(seconds / 60, 1), load=round(load, 2), date=datetime.now(UTC).date().isoformat(),
+        minutes=round(seconds / 60, 1), date=datetime.now(UTC).date().isoformat(),
         code=code_digest()[:12], key=key,
     )  # fmt: skip
 
@@ -157,11 +156,10 @@ def summarise(rows: Sequence[Row]) -> Conclusion:
     )  # fmt: skip
     cut = Table(
         title="What was cut",
-        note="The budget of each study, and the machine's load when it began: on shared cores minutes say little.",
-        columns=("target", "network", "study", "test rows", "load", "date"),
-        rows=tuple(
-            (row.name, row.network, row.study, f"{row.test_rows:,}", f"{row.load:g}", row.date) for row in rows
-        ),
+        note="The budget of each study. Minutes, above, are those of all steps when they ran: on shared cores they say "
+        "little.",
+        columns=("target", "network", "study", "test rows", "date"),
+        rows=tuple((row.name, row.network, row.study, f"{row.test_rows:,}", row.date) for row in rows),
     )  # fmt: skip
     standings = Standings(
         title="Models, their controls and the trivial answer", axis="metric on the test rows, with 95 % intervals",
@@ -203,5 +201,5 @@ def _labels(found: dict[str, Any]) -> str:
 
 def _name(path: str) -> str:
     """Return the folder of a dataset, without where it lies."""
-    parts = Path(path).parts
-    return " ".join(parts[parts.index("data" if "data" in parts else "real") + 1 :]).replace(".parquet", "")
+    within = f"/{MADE}/" if f"/{MADE}/" in path else "/data/"
+    return path.rpartition(within)[2].removesuffix(".parquet").replace("/", " ")

@@ -26,7 +26,7 @@ def row(**other):
         "problem": "image-classification", "metric": "accuracy", "higher_is_better": True, "labels": "20",
         "transfer": (0.8, 0.7, 0.9), "scratch": (0.6, 0.5, 0.7), "gain": (0.2, 0.1, 0.3), "trivial": (0.5, 0.4, 0.6),
         "trivial_words": "always 'oak'", "verdict": "helps", "strategy": "full", "study": "full; 40 steps",
-        "test_rows": 2000, "minutes": 1.5, "load": 0.1, "date": "2026-01-02", "code": "c", "key": "k",
+        "test_rows": 2000, "minutes": 1.5, "date": "2026-01-02", "code": "c", "key": "k",
     }  # fmt: skip
     return Row.model_validate(facts | other)
 

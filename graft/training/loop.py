@@ -90,11 +90,11 @@ class Run:
 
     def __init__(self, job: Job, model: Any) -> None:
         self._began, self._before = time.perf_counter(), 0.0
-        use_threads(model)
         if job.legs[0].rank:
             adapters.adapt(model, job.legs[0].rank, job.seed)
         # its own accelerator: a shared one keeps every model it prepared, until it is told to collect all garbage
         self.job, self.accelerator = job, make_accelerator()
+        use_threads(model)  # after the accelerator, which chooses a number itself where there are several processes
         # "evaluation" leaves out torch's own way to several processes: see `together`
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
         self.step, self.curve = 0, list[dict[str, float | None]]()

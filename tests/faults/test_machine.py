@@ -7,9 +7,11 @@ import pytest
 import torch
 import transformers
 
+from graft.errors import OutOfMemory
 from graft.manifest import sha256
 from graft.settings import settings
 from graft.steps.__main__ import main
+from graft.steps.recognition import recognise
 from tests.graft.steps.test_killed import project  # noqa: F401 -- a fixture
 
 NETWORK = transformers.ResNetForImageClassification
@@ -53,14 +55,7 @@ def say_of_library():
 
 
 FAULTS = {
-    "CPU memory of torch": (lambda: torch.empty(2**52), "OutOfMemory", 2, "can't allocate memory"),
     "memory of Python": (lambda: bytearray(2**62), "OutOfMemory", 2, "MemoryError"),
-    "GPU memory": (
-        lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")),
-        "OutOfMemory",
-        2,
-        "CUDA out of memory",
-    ),
     "GPU": (lose_device, "DeviceLost", 74, "unspecified launch failure"),
     "GPU of a library": (say_of_library, "DeviceLost", 74, "CUDNN_STATUS_EXECUTION_FAILED"),
 }
@@ -86,6 +81,24 @@ def test_a_fault_of_the_machine_is_named_with_what_to_do_and_the_work_goes_on_to
     shutil.rmtree(here / "checkpoints")
     assert main(["pretrain", "s"]) == 0
     assert sha256(here / "checkpoints" / "s" / "model.safetensors") == resumed
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (lambda: torch.empty(2**52), "can't allocate memory"),
+        (lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB.")), "CUDA out of"),
+    ],
+    ids=["CPU", "GPU"],
+)
+def test_memory_that_runs_out_beside_training_is_named_with_what_to_do(fault, words):
+    """In a step of training the batch is computed in parts instead, which tests of gradients show."""
+    with pytest.raises((RuntimeError, torch.OutOfMemoryError)) as raised:
+        fault()
+    found = recognise(raised.value, "adapt", "t")
+    assert isinstance(found, OutOfMemory)
+    assert words in str(found)
+    assert "targets.t.study.batch_size" in str(found)
 
 
 def test_an_index_that_a_gpu_finds_out_of_range_is_no_fault_of_the_gpu(here, monkeypatch, capfd):

@@ -1,5 +1,6 @@
 """A whole server with schedules, events, automations and workers: what starts a retraining, and what it then does."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -124,10 +125,13 @@ def processes_of(run):
 def test_a_run_that_waits_for_a_person_has_no_process_and_is_started_anew_by_the_answer(team):
     params, fail = Path("params.yaml"), Path("fail.json")
     before = params.read_text()
-    params.write_text(before.replace("study: {}", "retraining: {choice: ask}\n    study: {}", 1))
+    entry = {"source": "words", "problem": "text-classification", "data": {"path": "data/hues.csv"}, "study": {}}
+    hues = f"  hues: {json.dumps(entry | {'retraining': {'choice': 'ask'}})}"
+    params.write_text(before.replace("targets:\n", f"targets:\n{hues}\n", 1))  # of which there is no study yet
+    shutil.copy("data/moods.csv", "data/hues.csv")
     fail.write_text('["pretrain@words"]')
     (deployment,) = ask(team, "deployments/filter", deployments={"name": {"any_": ["transfer"]}})
-    about = {"parameters": {"target": "moods", "decide": True}, "state": {"type": "SCHEDULED"}}
+    about = {"parameters": {"target": "hues", "decide": True}, "state": {"type": "SCHEDULED"}}
     run = ask(team, f"deployments/{deployment['id']}/create_flow_run", **about)["id"]
 
     def now():

@@ -7,7 +7,7 @@ from graft.catalog import NAME, Catalog, Source, Target, nearest
 from graft.problems import PROBLEMS
 from graft.problems.networks import find_misfit, find_misfit_of_frame, find_text_misfits
 from graft.problems.problem import has_classes
-from graft.strategies import STRATEGIES, find_strategy
+from graft.strategies import CHAMPION, STRATEGIES, find_strategy
 
 
 def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
@@ -23,11 +23,11 @@ def find_inconsistencies(catalog: Catalog) -> Iterator[str]:
         yield from _head(catalog, name)
         for strategy in target.study.strategies:
             if not _is_tunable(strategy):
-                tunable = [known for known in STRATEGIES if known != "scratch"]
+                begun = CHAMPION if strategy.startswith(CHAMPION) else ""
+                known = nearest(strategy, [begun + plan for plan in STRATEGIES if _is_tunable(begun + plan)])
                 others = "; others: top-K, 'last P %', layers:WORDS, champion:NAME, where P is above 0 and at most 100"
-                known = nearest(strategy, tunable) + others
-                yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}"
-        if all(strategy.startswith("champion:") for strategy in target.study.strategies):
+                yield f"targets.{name}.study.strategies: unknown strategy '{strategy}'; {known}{others}"
+        if all(strategy.startswith(CHAMPION) for strategy in target.study.strategies):
             yield f"targets.{name}.study.strategies: all begin from a champion, and the first study has none; add full"
         yield from _counts(name, target)
         yield from _metric(name, target)

@@ -7,7 +7,7 @@ from prefect import get_run_logger, task
 from graft.catalog import load
 from graft.champion import Champion, leave_champion
 from graft.registry import open_registry
-from graft.strategies import find_strategy
+from graft.strategies import go_on_from_champion
 from tasks.attempts import TRIED_AGAIN
 from tasks.stage import name_target
 
@@ -33,5 +33,4 @@ def fetch_champion(target: str) -> Champion | None:
 
 def begins_from_champion(target: str) -> bool:
     """Return whether a strategy of a target's study begins from its champion."""
-    strategies = load().target(target).study.strategies
-    return any(find_strategy(strategy).begins == "champion" for strategy in strategies)
+    return go_on_from_champion(load().target(target).study.strategies)

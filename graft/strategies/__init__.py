@@ -1,5 +1,7 @@
 """One small file per strategy; this literal is their registry."""
 
+from collections.abc import Iterable
+
 from graft.strategies.all_boundaries import ALL_BOUNDARIES
 from graft.strategies.bitfit import BITFIT
 from graft.strategies.discriminative import DISCRIMINATIVE
@@ -59,4 +61,20 @@ def find_strategy(name: str) -> Strategy:
     return STRATEGIES.get(name) or (named_layers(name) if name.startswith(LAYERS) else top_k(name))
 
 
-__all__ = ["STRATEGIES", "Begin", "Leg", "Strategy", "count_frozen", "count_parts", "find_strategy", "resolve"]
+def go_on_from_champion(names: Iterable[str]) -> bool:
+    """Return whether one of the strategies of these names begins from the champion."""
+    return any(find_strategy(name).begins == "champion" for name in names)
+
+
+__all__ = [
+    "CHAMPION",
+    "STRATEGIES",
+    "Begin",
+    "Leg",
+    "Strategy",
+    "count_frozen",
+    "count_parts",
+    "find_strategy",
+    "go_on_from_champion",
+    "resolve",
+]

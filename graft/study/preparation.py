@@ -15,7 +15,7 @@ from graft.problems import PROBLEMS, problem_of
 from graft.problems.problem import has_classes
 from graft.reading import Dataset
 from graft.settings import settings
-from graft.strategies import find_strategy
+from graft.strategies import go_on_from_champion
 from graft.study.budget import require_one_round
 from graft.study.caching import with_prefix
 from graft.study.candidates import Candidate
@@ -80,7 +80,7 @@ def _set_up(name: str, target: Target, dataset: Dataset, source: Path) -> tuple[
     train = dataset.splits["train"]
     processor = problem.fit(load_processor(source, problem), train, read_config(source))
     model, carried = load_listed(source, problem, dataset.labels, head=problem.head(processor))
-    goes_on = any(find_strategy(strategy).begins == "champion" for strategy in target.study.strategies)
+    goes_on = go_on_from_champion(target.study.strategies)
     champion = start_from_champion(name, problem, processor, model, dataset) if goes_on else NOWHERE
     asked = {
         "dataset": dataset.fingerprint,

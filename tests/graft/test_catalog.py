@@ -71,6 +71,7 @@ def test_the_bundled_catalogue_is_valid():
             r"shifts: unknown key here; it belongs under 'evaluation:'",
         ),
         ("study: {}", "study: {strategies: [fulll]}", "unknown strategy 'fulll'; did you mean 'full'?"),
+        ("study: {}", "study: {strategies: ['champion:fulll']}", "'champion:fulll'; did you mean 'champion:full'?"),
         ("study: {}", "study: {strategies: [scratch]}", "unknown strategy 'scratch'"),
         ("study: {}", "study: {strategies: [last 120 %]}", "unknown strategy 'last 120 %'.*P is above 0 and at most"),
         ("study: {}", "study: {strategies: ['layers:']}", "unknown strategy 'layers:'"),

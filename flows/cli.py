@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from flows.groups import Force, Json, Reason, Reference, models, new, remote
+from graft import process
 from graft.errors import GraftError
 
 app = typer.Typer(
@@ -30,13 +30,18 @@ Event = Literal["data.arrived", "drift.found"]
 
 def main() -> None:
     """Run the command line; an error of ours is one message and an exit code, anything else a bug."""
+    process.begin()
     try:
         app()
     except GraftError as error:
         from flows.terminal import complain
 
         complain(error)
-        sys.exit(error.exit_code)
+        process.end(error.exit_code)
+    except SystemExit as done:  # so ends every command of typer's
+        if not isinstance(done.code, int):
+            raise
+        process.end(done.code)
 
 
 @app.command(epilog="Example: graft run digits")

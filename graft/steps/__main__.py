@@ -13,7 +13,7 @@ import time
 import traceback
 from importlib import import_module
 
-from graft import interruption
+from graft import interruption, process
 from graft.catalog import load
 from graft.errors import BadInput, DiskFull, GraftError
 from graft.manifest import write_whole
@@ -85,4 +85,5 @@ if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    sys.exit(main(sys.argv[1:]))
+    process.begin()
+    process.end(main(sys.argv[1:]))

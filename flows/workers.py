@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import Artifact, FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 
+from graft.catalog import load
 from graft.errors import GraftError
 from tasks.patience import patiently
 from tasks.reporting import artifact_key
@@ -34,33 +35,41 @@ CRASHED_SECONDS = 300.0  # a run that crashed is started again by the reconciler
 def attempt_on_workers(names: Sequence[str]) -> list[dict[str, Any]]:
     """Run each target's transfer as a run of its own, wait for all, and return the summary or error of each.
 
-    A retraining that is started again finds the runs that it started before.
+    A retraining that is started again finds the runs that it started before. It waits for no person: a run that does is
+    answered for by what it asks.
     """
-    runs = {
-        name: start(
-            TRANSFER, {"target": name, "refresh": True, "decide": True}, f"{name}: transfer", f"{flow_run.id}/{name}"
-        )
-        for name in names
-    }
+    runs = {name: _start_transfer(name) for name in names}
     ended = wait_for(runs.values())
     return [row_of(name, ended[identity]) for name, identity in runs.items()]
 
 
-def start(deployment: str, parameters: Mapping[str, Any], name: str, key: str | None = None) -> UUID:
-    """Ask for a run of a deployment and return its id; the same key never makes a second run."""
+def _start_transfer(name: str) -> UUID:
+    parameters = {"target": name, "refresh": True, "decide": True}
+    below = load().target(name).retraining.choice != "ask"  # Prefect suspends no run that is below another
+    return start(TRANSFER, parameters, f"{name}: transfer", f"{flow_run.id}/{name}", below)
+
+
+def start(
+    deployment: str, parameters: Mapping[str, Any], name: str, key: str | None = None, below: bool = True
+) -> UUID:
+    """Ask for a run of a deployment and return its id; the same key never makes a second run.
+
+    Within a run it is shown `below` that one, where it is not told otherwise.
+    """
     run = patiently(
         run_deployment,
         deployment,
         parameters=dict(parameters),
         flow_run_name=f"{name}, {date.today()}",
         timeout=0,
+        as_subflow=below,
         idempotency_key=key,
     )
     return UUID(str(run.id))
 
 
 def wait_for(identities: Iterable[UUID], see: Callable[[FlowRun], None] = lambda run: None) -> dict[UUID, FlowRun]:
-    """Return all runs once they have ended; `see` is shown each that is in another state than before.
+    """Return all runs once they have ended or wait for a person; `see` is shown each in another state than before.
 
     Of runs that these have started it is shown the same.
     """
@@ -84,10 +93,12 @@ def read_runs(only: FlowRunFilter) -> list[FlowRun]:
 
 
 def has_ended(run: FlowRun, crashed: dict[Any, float]) -> bool:
-    """Return whether nothing more will happen to a run; one that crashed may yet be started again.
+    """Return whether nothing more will happen to a run by itself; one that crashed may yet be started again.
 
     `crashed` keeps since when each crash is known, by a clock that does not jump.
     """
+    if run.state is not None and run.state.is_paused():
+        return True
     if run.state is None or not run.state.is_final():
         return False
     if run.state.type != StateType.CRASHED:
@@ -98,12 +109,20 @@ def has_ended(run: FlowRun, crashed: dict[Any, float]) -> bool:
 def row_of(target: str, run: FlowRun) -> dict[str, Any]:
     """Return the summary that a target's run left, or its name with what ended it."""
     assert run.state is not None
+    if run.state.is_paused():
+        hours = load().target(target).retraining.ask_hours
+        return untrained(target, f"it waits for a person: Resume in the dashboard, within {hours:.3g} h")
     if run.state.type != StateType.COMPLETED:
         return {"target": target, "error": f"{run.state.name}: {run.state.message or 'no reason was given'}"}
     if run.state.name in ("Joined", "Skipped"):
-        return {"target": target, "reason": run.state.message, "sentence": run.state.message, "model": ""}
+        return untrained(target, str(run.state.message))
     rows = table_of(run.id, artifact_key(target, "summary"))
     return rows[0] if rows else {"target": target, "error": f"run {run.name} left no summary"}
+
+
+def untrained(target: str, why: str) -> dict[str, Any]:
+    """Return the summary of a target that was not trained."""
+    return {"target": target, "reason": why, "sentence": why, "model": ""}
 
 
 def table_of(run: UUID, key: str) -> list[dict[str, Any]]:

@@ -134,7 +134,8 @@ def foretell(metrics: Mapping[str, Any], labels: Labels, gains: Sequence[float])
         return Interval(0.0, 0.0, 0.0), told
     if gains:
         last = gains[-LAST:]
-        return Interval(sum(last) / len(last), min(last), max(last)), f"the last {len(last)} retraining(s)"
+        told = f"the last {len(last)} retrainings" if len(last) > 1 else "the last retraining alone"
+        return Interval(sum(last) / len(last), min(last), max(last)), told
     return None, "nothing foretells the gain"
 
 
@@ -162,9 +163,9 @@ def _reasoned(found: Estimate, asked: Retraining) -> tuple[Choice, str]:
     if found.changed and not set(found.changed) & set(TRAINED):
         return "evaluate", "no model depends on what has changed, so nothing is trained again"
     if asked.choice == "ask":
-        return "ask", "retraining.choice is `ask`"
+        return "ask", "its `retraining.choice` is `ask`"
     if asked.choice == "train":
-        return "train", "retraining.choice is `train`"
+        return "train", "its `retraining.choice` is `train`"
     if found.last is None:
         return "train", "it is the first study of this target"
     if others := [part for part in found.changed if part != "data"]:

@@ -79,6 +79,8 @@ def _labels(found: Estimate) -> str:
 def _gain(gain: Interval | None, metric: str) -> str:
     if gain is None:
         return "not known"
+    if gain.low == gain.high:  # one retraining has no ends
+        return _gain_of(gain.value, metric)
     ends = (signed(scale(metric) * end, digits(metric)) for end in (gain.low, gain.high))
     return f"{_gain_of(gain.value, metric)} ({' to '.join(ends)})"
 

@@ -11,7 +11,7 @@ from graft.problems import PROBLEMS
 from graft.reading import read, row_hashes
 from graft.registry import Candidate, Registry, publish
 from graft.retraining import wording
-from graft.retraining.estimate import Labels, estimate, foretell
+from graft.retraining.estimate import Estimate, Labels, estimate, foretell
 from graft.retraining.outcome import make_record
 from graft.retraining.records import keep_record
 from graft.storage import MemoryStore
@@ -91,8 +91,14 @@ def test_farther_than_twice_the_labels_the_curve_is_not_believed():
 def test_without_a_curve_the_last_retrainings_tell_and_without_them_nothing_does():
     gain, told = foretell({}, Labels(10, 20, 10), [9.0, 0.01, 0.02, 0.03, 0.04, 0.05])
     assert (gain.value, gain.low, gain.high) == (pytest.approx(0.03), 0.01, 0.05)
-    assert told == "the last 5 retraining(s)"
+    assert told == "the last 5 retrainings"
     assert foretell({}, Labels(10, 20, 10), []) == (None, "nothing foretells the gain")
+
+
+def test_one_retraining_foretells_a_value_and_no_range():
+    gain, told = foretell({}, Labels(10, 10, 0), [-0.073])
+    said = wording.expected(Estimate("moods", "2026-11-24T02:00:00+00:00", "accuracy", gain=gain, gain_from=told))
+    assert (said, told) == ("Expected: gain −7.3 points, cost not known.", "the last retraining alone")
 
 
 def test_other_rows_in_the_same_budget_gain_nothing(team):

@@ -155,4 +155,8 @@ def follow(deployment: str, parameters: Mapping[str, Any], name: str, say: Calla
     if not find_deployment(deployment):
         raise GraftError(f"the server does not know the deployment {deployment}. Make it known: `graft deploy`")
     identity = start(deployment, parameters, name)
-    return wait_for([identity], lambda run: say(f"{run.name}: {str(run.state_name).lower()}"))[identity]
+    try:
+        return wait_for([identity], lambda run: say(f"{run.name}: {str(run.state_name).lower()}"))[identity]
+    except KeyboardInterrupt:
+        say(f"{name}: no longer watched, and not ended: it goes on on the workers, and Cancel in the dashboard ends it")
+        raise

@@ -20,6 +20,7 @@ from flows.checkout import occupied
 from flows.reconciling import STARTS, reconcile
 from flows.retrain import retrain
 from flows.transfer import transfer
+from flows.workers import follow
 from graft.catalog import load
 from graft.errors import GraftError
 from graft.retraining import wording
@@ -166,6 +167,24 @@ def test_at_the_deadline_the_reconciler_looks_without_a_schedule(client, deploye
     (due,) = client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[identity])))
     waited = due.expected_start_time - state.timestamp
     assert timedelta(minutes=29) < waited < timedelta(minutes=31)
+    client.delete_deployment(identity)
+
+
+def test_who_stops_watching_a_run_is_told_that_it_goes_on(client):
+    identity, said = client.create_deployment(client.create_flow(looking), name="watched"), []
+
+    def say(line):
+        said.append(line)
+        if len(said) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow("reconcile/watched", {}, "all targets: retrain", say)
+    assert "scheduled" in said[0]
+    assert said[1:] == [
+        "all targets: retrain: no longer watched, and not ended: it goes on on the workers, and Cancel in the dashboard"
+        " ends it"
+    ]
     client.delete_deployment(identity)
 
 

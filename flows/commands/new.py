@@ -123,7 +123,8 @@ def _ready(kind: Kind, name: str) -> Catalog:
     if name in getattr(catalog, kind):
         raise CatalogError(f"params.yaml: {kind}.{name} is there already", advice="Choose another name, or edit it.")
     if not NAME.fullmatch(name):
-        raise CatalogError(f"'{name}': a name is lower-case letters, digits, '-' and '_', such as 'flowers-2'")
+        wanted = "lower-case letters, digits, '-' and '_', 100 characters at the most, such as 'flowers-2'"
+        raise CatalogError(f"'{name}': a name is {wanted}")
     return catalog
 
 
@@ -135,6 +136,8 @@ def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
     """
     given = Path(data).expanduser()
     root = Path.cwd()
+    if root.is_relative_to(given.resolve()):
+        raise DataError(f"{data or given}: holds this checkout itself", advice="Name the folder or file of the data.")
     if pack and (given.is_file() or (HUB_ID.fullmatch(data) and not given.exists())):
         raise BadInput(f"--pack: {data} is a {'file' if given.is_file() else 'hub id'}; expected a folder of files")
     if pack and given.resolve().is_relative_to(root):

@@ -6,7 +6,7 @@ import io
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode
 
 from flows.commands.starters import HUB_ID, STARTERS, choose
 from graft.catalog import NAME, Catalog, load, nearest
@@ -89,7 +91,7 @@ def new_source(
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
     print("  written")
-    print("\n".join(_written(name, entry, 4)))
+    print("\n".join(_lines_of(name, entry)(4)))
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
 
 
@@ -134,7 +136,7 @@ def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
 
     A folder is packed where `pack` says so, or where it is None and the folder holds many small files.
     """
-    given = Path(data).expanduser()
+    given = _given(data)
     root = Path.cwd()
     if root.is_relative_to(given.resolve()):
         raise DataError(f"{data or given}: holds this checkout itself", advice="Name the folder or file of the data.")
@@ -159,11 +161,30 @@ def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
         else:
             fetch_hub(data, path)
         yield path
+    except DataError as error:  # the copy is taken back: what is to be mended is what was given
+        _take_back(path)
+        said = [one.replace(path.as_posix(), data) for one in (error.headline, *error.problems)]
+        raise DataError(said[0], said[1:], error.advice) from None
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            path.unlink()
+        _take_back(path)
         raise
+
+
+def _take_back(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.unlink()
+
+
+def _given(data: str) -> Path:
+    """Return the path that was named; raises DataError for one that no file can have."""
+    try:
+        path = Path(data).expanduser()
+        path.resolve().exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, of a user there is not, with a null byte
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise DataError(f"{data[:80]}: no path of a file or folder ({reason})") from None
+    return path
 
 
 def _bring_folder(given: Path, path: Path, pack: bool | None) -> None:
@@ -205,28 +226,51 @@ def _add(kind: Kind, name: str, entry: Mapping[str, Any], path: Path) -> None:
 
 
 def _with_entry(text: str, kind: Kind, name: str, entry: Mapping[str, Any]) -> str:
-    """Return the catalogue's text with an entry at the end of its section and every other line as it was."""
+    """Return the catalogue's text with an entry at the end of its section and every other line as it was.
+
+    Raises CatalogError where the file is written so that no entry can be added to it without changing another.
+    """
+    for width in (120, 2**20):  # to fold a long line takes spaces from a name that has two in a row
+        with suppress(YAMLError):
+            added = _inserted(text if text.endswith("\n") else f"{text}\n", kind, _lines_of(name, entry, width))
+            if _holds_both(text, added, kind, name, entry):
+                return added
+    raise CatalogError(
+        f"{settings().params}: no entry can be added under `{kind}:`, which is not written as a block",
+        advice=f"Write `{kind}:` on a line of its own and every name below it on an indented line of its own.",
+    )
+
+
+def _holds_both(before: str, after: str, kind: Kind, name: str, entry: Mapping[str, Any]) -> bool:
+    """Say whether a catalogue's text holds what it held, and the new entry, and nothing else."""
+    held, holds = (YAML(typ="safe").load(text) for text in (before, after))
+    return bool(holds == {**held, kind: {**(held.get(kind) or {}), name: entry}})
+
+
+def _inserted(text: str, kind: Kind, written: Callable[[int], list[str]]) -> str:
+    """Return the text with lines at the end of a section; `written` makes them for so many spaces before each."""
     lines = text.splitlines()
     root = YAML().compose(text)
     section = next(((key, value) for key, value in root.value if key.value == kind), None)
     if section is None:
         lines += [f"{kind}:"]
         place, indent = len(lines), 2
-    elif not section[1].value:  # nothing in it yet: `targets:` or `targets: {}`
+    elif not isinstance(section[1], MappingNode) or not section[1].value:  # nothing in it: `targets:`, `targets: {}`
         place, indent = section[0].start_mark.line + 1, 2
         lines[place - 1] = f"{kind}:"
     else:
         place, indent = section[1].end_mark.line, section[1].start_mark.column
         while not lines[place - 1].strip() or lines[place - 1].startswith("#"):
             place -= 1
-    return "\n".join([*lines[:place], *_written(name, entry, indent), *lines[place:]]) + "\n"
+    return "\n".join([*lines[:place], *written(indent), *lines[place:]]) + "\n"
 
 
-def _written(name: str, entry: Mapping[str, Any], indent: int) -> list[str]:
+def _lines_of(name: str, entry: Mapping[str, Any], width: int = 120) -> Callable[[int], list[str]]:
+    """Return what makes the lines of an entry, so many characters wide, for so many spaces before each."""
     yaml, stream = YAML(), io.StringIO()
-    yaml.width = 120
+    yaml.width = width
     yaml.dump({name: _plain(entry)}, stream)
-    return [" " * indent + line.rstrip() for line in stream.getvalue().splitlines()]
+    return lambda indent: [" " * indent + line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
 
 
 def _plain(entry: Mapping[str, Any]) -> CommentedMap:
@@ -261,7 +305,9 @@ def _track(path: Path) -> None:
         if before is not None:
             ignore.write_text(before)
         said = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
-        raise BadInput(f"{path}: DVC cannot track it", said[-5:])
+        empty = any("foreach" in line for line in said)
+        advice = "A section with nothing in it is written `sources: {}` or `targets: {}`." if empty else ""
+        raise BadInput(f"{path}: DVC cannot track it", said[-5:], advice)
 
 
 def _tell(kind: str, name: str, path: Path, found: Inspection) -> None:

@@ -52,6 +52,7 @@ def new_target(
         found = inspect(path, _known(problem), _columns(columns), group, labelled=True)
         if problem is None and _goes_on(origin, found.problem):
             found = inspect(path, origin, _columns(columns), group, labelled=True)
+        _refuse_one_label(found, data)
         section = _data(path, found, group)
         if labels_per_class is not None:
             section["labels_per_class"] = labels_per_class
@@ -86,6 +87,7 @@ def new_source(
     _ready("sources", name)
     with brought(name, data, pack) as path:
         found = inspect(path, _known(problem), _columns(columns), group, unlabelled=_pretrained_by(backbone))
+        _refuse_one_label(found, data)
         network = _network(found.problem, backbone, checkpoint, hub)
         entry = {"problem": found.problem, "data": _data(path, found, group), **network}
         _add("sources", name, entry, path)
@@ -196,6 +198,17 @@ def _bring_folder(given: Path, path: Path, pack: bool | None) -> None:
         elif shards := write_shards(files, partial):
             packable = sum(file.packable for file in files)
             print(f"packed {packable} files into {shards} shard{'s' * (shards > 1)}; --no-pack leaves them as they are")
+
+
+def _refuse_one_label(found: Inspection, data: str) -> None:
+    """Raise DataError for a class alone, as a folder around the class folders seems to be one."""
+    if "label" in found.columns and len(found.labels) == 1:
+        inside = Path(data) / found.labels[0]
+        wrapped = f" The class folders may lie one folder deeper: --data {inside}" if inside.is_dir() else ""
+        raise DataError(
+            f"{data}: all {found.rows} rows have one label, '{found.labels[0]}'",
+            advice=f"To tell classes apart takes two at the least.{wrapped}",
+        )
 
 
 def _data(path: Path, found: Inspection, group: str | None) -> dict[str, Any]:

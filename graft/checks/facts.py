@@ -145,6 +145,8 @@ def _balance(facts: Facts, rows: pd.DataFrame) -> None:
     """Largest over smallest training class, and rows of classes that training never sees."""
     sizes = rows[rows["split"] == "train"]["label"].value_counts()
     facts.add("imbalance", sizes.max() / sizes.min())
+    alone = f"label '{sizes.index[0]}' as every training row"
+    facts.add("learned_labels", len(sizes), {int(rows.index[0]): alone} if len(sizes) == 1 else {})
     unseen = rows[~rows["label"].isin(sizes.index)]
     found = zip(unseen.index, unseen["label"], strict=True)
     facts.add(

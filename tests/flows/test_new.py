@@ -89,6 +89,19 @@ def test_what_is_wrong_with_a_copied_file_is_said_of_the_file_that_was_given(che
     assert "data/post" not in str(caught.value)
 
 
+def test_one_label_alone_is_refused_and_the_folder_within_is_named(checkout, tmp_path):
+    folder = tmp_path / "download"
+    for name in ("oak", "elm"):
+        (folder / "leaves" / name).mkdir(parents=True)
+        for shade in range(4):
+            Image.new("L", (8, 8), 40 * shade + len(name)).save(folder / "leaves" / name / f"{shade}.png")
+    before = everything(checkout)
+    with pytest.raises(DataError, match="all 8 rows have one label, 'leaves'") as caught:
+        target("leaves", folder)
+    assert f"--data {folder / 'leaves'}" in caught.value.advice
+    assert everything(checkout) == before
+
+
 LAST = "    study: {}\n    gates: {max_ece: 0.2}"
 
 

@@ -117,7 +117,10 @@ def _names(catalog: Catalog) -> Iterator[str]:
 
 def _name(place: str, name: str) -> Iterator[str]:
     if not NAME.fullmatch(name):
-        yield f"{place}: a name is lower-case letters, digits, '-' and '_', and begins with a letter or digit"
+        yield (
+            f"{place}: a name is lower-case letters, digits, '-' and '_', begins with a letter or digit and has 100"
+            " characters at the most"
+        )
 
 
 def _modalities(catalog: Catalog, name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import io
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode
 
 from flows.commands.starters import HUB_ID, STARTERS, choose
 from graft.catalog import NAME, Catalog, load, nearest
@@ -50,6 +52,7 @@ def new_target(
         found = inspect(path, _known(problem), _columns(columns), group, labelled=True)
         if problem is None and _goes_on(origin, found.problem):
             found = inspect(path, origin, _columns(columns), group, labelled=True)
+        _refuse_one_label(found, data)
         section = _data(path, found, group)
         if labels_per_class is not None:
             section["labels_per_class"] = labels_per_class
@@ -84,12 +87,13 @@ def new_source(
     _ready("sources", name)
     with brought(name, data, pack) as path:
         found = inspect(path, _known(problem), _columns(columns), group, unlabelled=_pretrained_by(backbone))
+        _refuse_one_label(found, data)
         network = _network(found.problem, backbone, checkpoint, hub)
         entry = {"problem": found.problem, "data": _data(path, found, group), **network}
         _add("sources", name, entry, path)
     _tell("source", name, path, found)
     print("  written")
-    print("\n".join(_written(name, entry, 4)))
+    print("\n".join(_lines_of(name, entry)(4)))
     print(f"next: graft layers {name}; graft new target TARGET --data PATH --source {name}")
 
 
@@ -123,7 +127,8 @@ def _ready(kind: Kind, name: str) -> Catalog:
     if name in getattr(catalog, kind):
         raise CatalogError(f"params.yaml: {kind}.{name} is there already", advice="Choose another name, or edit it.")
     if not NAME.fullmatch(name):
-        raise CatalogError(f"'{name}': a name is lower-case letters, digits, '-' and '_', such as 'flowers-2'")
+        wanted = "lower-case letters, digits, '-' and '_', 100 characters at the most, such as 'flowers-2'"
+        raise CatalogError(f"'{name}': a name is {wanted}")
     return catalog
 
 
@@ -133,8 +138,10 @@ def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
 
     A folder is packed where `pack` says so, or where it is None and the folder holds many small files.
     """
-    given = Path(data).expanduser()
+    given = _given(data)
     root = Path.cwd()
+    if root.is_relative_to(given.resolve()):
+        raise DataError(f"{data or given}: holds this checkout itself", advice="Name the folder or file of the data.")
     if pack and (given.is_file() or (HUB_ID.fullmatch(data) and not given.exists())):
         raise BadInput(f"--pack: {data} is a {'file' if given.is_file() else 'hub id'}; expected a folder of files")
     if pack and given.resolve().is_relative_to(root):
@@ -156,11 +163,30 @@ def brought(name: str, data: str, pack: bool | None = None) -> Iterator[Path]:
         else:
             fetch_hub(data, path)
         yield path
+    except DataError as error:  # the copy is taken back: what is to be mended is what was given
+        _take_back(path)
+        said = [one.replace(path.as_posix(), data) for one in (error.headline, *error.problems)]
+        raise DataError(said[0], said[1:], error.advice) from None
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        with suppress(FileNotFoundError, NotADirectoryError):
-            path.unlink()
+        _take_back(path)
         raise
+
+
+def _take_back(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.unlink()
+
+
+def _given(data: str) -> Path:
+    """Return the path that was named; raises DataError for one that no file can have."""
+    try:
+        path = Path(data).expanduser()
+        path.resolve().exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, of a user there is not, with a null byte
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise DataError(f"{data[:80]}: no path of a file or folder ({reason})") from None
+    return path
 
 
 def _bring_folder(given: Path, path: Path, pack: bool | None) -> None:
@@ -172,6 +198,17 @@ def _bring_folder(given: Path, path: Path, pack: bool | None) -> None:
         elif shards := write_shards(files, partial):
             packable = sum(file.packable for file in files)
             print(f"packed {packable} files into {shards} shard{'s' * (shards > 1)}; --no-pack leaves them as they are")
+
+
+def _refuse_one_label(found: Inspection, data: str) -> None:
+    """Raise DataError for a class alone, as a folder around the class folders seems to be one."""
+    if "label" in found.columns and len(found.labels) == 1:
+        inside = Path(data) / found.labels[0]
+        wrapped = f" The class folders may lie one folder deeper: --data {inside}" if inside.is_dir() else ""
+        raise DataError(
+            f"{data}: all {found.rows} rows have one label, '{found.labels[0]}'",
+            advice=f"To tell classes apart takes two at the least.{wrapped}",
+        )
 
 
 def _data(path: Path, found: Inspection, group: str | None) -> dict[str, Any]:
@@ -202,28 +239,51 @@ def _add(kind: Kind, name: str, entry: Mapping[str, Any], path: Path) -> None:
 
 
 def _with_entry(text: str, kind: Kind, name: str, entry: Mapping[str, Any]) -> str:
-    """Return the catalogue's text with an entry at the end of its section and every other line as it was."""
+    """Return the catalogue's text with an entry at the end of its section and every other line as it was.
+
+    Raises CatalogError where the file is written so that no entry can be added to it without changing another.
+    """
+    for width in (120, 2**20):  # to fold a long line takes spaces from a name that has two in a row
+        with suppress(YAMLError):
+            added = _inserted(text if text.endswith("\n") else f"{text}\n", kind, _lines_of(name, entry, width))
+            if _holds_both(text, added, kind, name, entry):
+                return added
+    raise CatalogError(
+        f"{settings().params}: no entry can be added under `{kind}:`, which is not written as a block",
+        advice=f"Write `{kind}:` on a line of its own and every name below it on an indented line of its own.",
+    )
+
+
+def _holds_both(before: str, after: str, kind: Kind, name: str, entry: Mapping[str, Any]) -> bool:
+    """Say whether a catalogue's text holds what it held, and the new entry, and nothing else."""
+    held, holds = (YAML(typ="safe").load(text) for text in (before, after))
+    return bool(holds == {**held, kind: {**(held.get(kind) or {}), name: entry}})
+
+
+def _inserted(text: str, kind: Kind, written: Callable[[int], list[str]]) -> str:
+    """Return the text with lines at the end of a section; `written` makes them for so many spaces before each."""
     lines = text.splitlines()
     root = YAML().compose(text)
     section = next(((key, value) for key, value in root.value if key.value == kind), None)
     if section is None:
         lines += [f"{kind}:"]
         place, indent = len(lines), 2
-    elif not section[1].value:  # nothing in it yet: `targets:` or `targets: {}`
+    elif not isinstance(section[1], MappingNode) or not section[1].value:  # nothing in it: `targets:`, `targets: {}`
         place, indent = section[0].start_mark.line + 1, 2
         lines[place - 1] = f"{kind}:"
     else:
         place, indent = section[1].end_mark.line, section[1].start_mark.column
         while not lines[place - 1].strip() or lines[place - 1].startswith("#"):
             place -= 1
-    return "\n".join([*lines[:place], *_written(name, entry, indent), *lines[place:]]) + "\n"
+    return "\n".join([*lines[:place], *written(indent), *lines[place:]]) + "\n"
 
 
-def _written(name: str, entry: Mapping[str, Any], indent: int) -> list[str]:
+def _lines_of(name: str, entry: Mapping[str, Any], width: int = 120) -> Callable[[int], list[str]]:
+    """Return what makes the lines of an entry, so many characters wide, for so many spaces before each."""
     yaml, stream = YAML(), io.StringIO()
-    yaml.width = 120
+    yaml.width = width
     yaml.dump({name: _plain(entry)}, stream)
-    return [" " * indent + line.rstrip() for line in stream.getvalue().splitlines()]
+    return lambda indent: [" " * indent + line.rstrip() for line in stream.getvalue().split("\n")[:-1]]
 
 
 def _plain(entry: Mapping[str, Any]) -> CommentedMap:
@@ -258,7 +318,9 @@ def _track(path: Path) -> None:
         if before is not None:
             ignore.write_text(before)
         said = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
-        raise BadInput(f"{path}: DVC cannot track it", said[-5:])
+        empty = any("foreach" in line for line in said)
+        advice = "A section with nothing in it is written `sources: {}` or `targets: {}`." if empty else ""
+        raise BadInput(f"{path}: DVC cannot track it", said[-5:], advice)
 
 
 def _tell(kind: str, name: str, path: Path, found: Inspection) -> None:

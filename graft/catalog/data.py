@@ -1,8 +1,8 @@
 """The rows: where they are, how they are divided, what is checked."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from graft.catalog.section import Section
+from graft.catalog.section import Section, given_path
 
 
 class Checks(Section):
@@ -67,10 +67,20 @@ class Data(Section):
     """About the share of rows for test, where the data has no test split of its own."""
     validation_share: float = Field(0.1, gt=0, lt=1)
     """Share of training rows for validation, where one is needed and the data has none."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the splits that Graft makes."""
     checks: Checks = Checks()
     """Thresholds of the data checks."""
+
+    _path = field_validator("path")(given_path)
+
+    @field_validator("columns")
+    @classmethod
+    def _no_column_is_two(cls, columns: dict[str, str]) -> dict[str, str]:
+        stored = list(columns.values())
+        if twice := sorted({name for name in stored if stored.count(name) > 1}):
+            raise ValueError(f"a column is one thing; named twice: {', '.join(twice)}")
+        return columns
 
 
 class Shift(Section):
@@ -82,3 +92,5 @@ class Shift(Section):
     """Which column is which, where type and name do not tell."""
     digest: str | None = None
     """sha256 of its files: a changed file at the same path is then noticed, by DVC too."""
+
+    _path = field_validator("path")(given_path)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from graft.catalog.data import Shift
-from graft.catalog.section import Section
+from graft.catalog.section import Section, given_path
 from graft.errors import CatalogError
 
 Verdict = Literal["helps", "neutral", "hurts", "cannot-tell"]
@@ -74,6 +74,8 @@ class Watch(Section):
     """Drift above this AUC of a classifier that tells recent inputs from those of then; 0.5 is guessing."""
     max_psi: float = Field(0.2, gt=0)
     """Drift above this population stability index of a column, or of the predicted labels."""
+
+    _path = field_validator("data")(given_path)
 
 
 class Retraining(Section):

@@ -28,7 +28,7 @@ def load(path: Path | None = None) -> Catalog:
     try:
         catalog = Catalog.model_validate(raw)
     except ValidationError as error:
-        problems = [_explain(dict(problem)) for problem in error.errors()]
+        problems = [_explain(dict(problem)) for problem in error.errors() if not _follows(dict(problem))]
         raise CatalogError(f"{path}: {len(problems)} problem(s)", problems, "See docs/catalogue.md.") from None
     # By name: what a step imports is what DVC watches, and a new strategy is no reason to pretrain again.
     if problems := list(import_module("graft.consistency").find_inconsistencies(catalog)):
@@ -44,11 +44,18 @@ def _parse(path: Path) -> dict[str, Any]:
             f"{path}: there is no catalogue here",
             advice="Run graft in the folder that holds params.yaml, or set GRAFT_PARAMS.",
         ) from None
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be read ({error.strerror})") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise CatalogError(f"{path}: expected the keys sources and targets, found {type(raw).__name__}")
     return {key: value if value is not None else {} for key, value in raw.items()}
+
+
+def _follows(problem: dict[str, Any]) -> bool:
+    """Say whether a list is too short only because its entries, each of which is told of, could not be read."""
+    return problem["type"] == "too_short" and bool(problem["input"])
 
 
 def _explain(problem: dict[str, Any]) -> str:
@@ -69,6 +76,14 @@ def _explain(problem: dict[str, Any]) -> str:
             return (
                 f"{place}: expected a mapping, found {problem['input']!r}; write `data: {{path: {problem['input']}}}`"
             )
+        case _ if problem["loc"][-1] == "[key]":
+            return f"{place.removesuffix('.[key]')}: a name is text, found {problem['input']!r}; write it in quotes"
+        case "tuple_type":
+            return f"{place}: expected a list, such as [{problem['input']}], found {problem['input']!r}"
+        case "dict_type" | "model_type":
+            return f"{place}: expected a mapping, found {problem['input']!r}"
+        case "too_short":
+            return f"{place}: expected at least {problem['ctx']['min_length']} in the list, found none"
         case _:
             return f"{place}: {problem['msg'].removeprefix('Value error, ')}, found {problem['input']!r}"
 

@@ -12,7 +12,7 @@ Probe = Literal["knn", "ridge_probe", "logistic_probe"]
 class Study(Optimization):
     """The search over strategies for one target."""
 
-    strategies: tuple[str, ...] = ("linear-probe", "top-1", "top-2", "top-half", "full", "lp-ft")
+    strategies: tuple[str, ...] = Field(("linear-probe", "top-1", "top-2", "top-half", "full", "lp-ft"), min_length=1)
     """Strategies to try; the scratch control always runs beside them."""
     metric: str | None = None
     """Headline metric: what selection, verdict, label curve, robustness and gates go by. None: the usual one."""
@@ -54,6 +54,20 @@ class Study(Optimization):
     """Whether the search goes on from an earlier one of nearly the same labelled rows, none of them a test row now."""
     report: tuple[Literal["pareto"], ...] = ("pareto",)
     """What the report draws of the search beside its verdict; one word needs no list."""
+
+    @field_validator("strategies", "learning_rates")
+    @classmethod
+    def _each_is_tried_once(cls, tried: tuple[Any, ...]) -> tuple[Any, ...]:
+        if twice := sorted({one for one in tried if tried.count(one) > 1}):
+            raise ValueError(f"every one once; twice: {', '.join(map(str, twice))}")
+        return tried
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _rates_descend(cls, rates: tuple[float, ...]) -> tuple[float, ...]:
+        if any(rate <= 0 for rate in rates):
+            raise ValueError("every learning rate is above 0")
+        return rates
 
     @field_validator("report", mode="before")
     @classmethod

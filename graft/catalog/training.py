@@ -2,9 +2,9 @@
 
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from graft.catalog.section import Section
+from graft.catalog.section import Section, given_path
 
 
 class Backbone(Section):
@@ -21,6 +21,8 @@ class Backbone(Section):
     digest: str | None = None
     """sha256 of the checkpoint's weights: a changed file at the same path is then noticed."""
 
+    _path = field_validator("checkpoint")(given_path)
+
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         given = [name for name in ("config", "checkpoint", "hub") if getattr(self, name) is not None]
@@ -28,6 +30,8 @@ class Backbone(Section):
             raise ValueError(f"exactly one of config, checkpoint, hub is needed, found {', '.join(given) or 'none'}")
         if self.config is not None and "model_type" not in self.config:
             raise ValueError("config needs a model_type, such as resnet or bert")
+        if self.config is not None and not isinstance(self.config["model_type"], str):
+            raise ValueError(f"model_type is a word, such as resnet or bert, not {self.config['model_type']!r}")
         return self
 
 
@@ -55,7 +59,7 @@ class Pretraining(Optimization):
     """Peak learning rate."""
     patience: int = Field(3, ge=1)
     """Epochs without a better validation loss after which training ends."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """Seed of weights, order, masking and dropout."""
     image_size: int = Field(32, ge=4)
     """Side of the square that images are resized to, where the processor is made here."""

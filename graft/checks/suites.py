@@ -38,6 +38,7 @@ def rules(modality: Modality, checks: Checks, columns: Collection[str], facts: C
 
 def _dataset(checks: Checks) -> list[Rule]:
     return [
+        Rule("labels", "Labels that training rows have", "facts", "learned_labels", "error", low=2),
         Rule("unseen-labels", "Every label of a row has training rows", "facts", "unseen_labels", "error", high=0),
         Rule("groups", "No group is both in train and in test", "facts", "shared_groups", "error", high=0),
         Rule(
@@ -55,6 +56,14 @@ def _dataset(checks: Checks) -> list[Rule]:
             "contaminated_share",
             "error",
             high=checks.max_contaminated_share,
+        ),
+        Rule(
+            "untested-labels",
+            "Labels that no test row has: not measured",
+            "facts",
+            "untested_labels",
+            "warning",
+            high=0,
         ),
         Rule(
             "duplicates",

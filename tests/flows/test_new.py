@@ -1,7 +1,9 @@
+import json
 from unittest.mock import ANY
 
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
 from flows.commands.new import brought, new_source, new_target
 from flows.commands.starters import STARTERS, choose
@@ -58,6 +60,91 @@ def test_its_data_is_copied_and_under_dvc(checkout, sentences):
     assert (checkout / "data" / "mail.csv").read_bytes() == sentences.read_bytes()
     assert (checkout / "data" / "mail.csv.dvc").is_file()
     assert "/mail.csv" in (checkout / "data" / ".gitignore").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (".", "holds this checkout itself"),
+        ("", "holds this checkout itself"),
+        ("..", "holds this checkout itself"),
+        ("a" * 300, "no path of a file or folder .File name too long"),
+        ("~nobody-of-that-name/x", "no path of a file or folder .Could not determine home directory"),
+        ("a\0b", "no path of a file or folder .embedded null byte"),
+    ],
+)
+def test_data_that_cannot_be_brought_is_said_and_nothing_is_written(checkout, data, message):
+    before = everything(checkout)
+    with pytest.raises(DataError, match=message):
+        target("mail", data)
+    assert everything(checkout) == before
+
+
+def test_what_is_wrong_with_a_copied_file_is_said_of_the_file_that_was_given(checkout, tmp_path):
+    path = tmp_path / "mail.csv"
+    path.write_bytes(b"text,label\n\xff,yes\n")
+    with pytest.raises(DataError) as caught:
+        target("post", path)
+    assert str(path) in caught.value.headline
+    assert "data/post" not in str(caught.value)
+
+
+def test_one_label_alone_is_refused_and_the_folder_within_is_named(checkout, tmp_path):
+    folder = tmp_path / "download"
+    for name in ("oak", "elm"):
+        (folder / "leaves" / name).mkdir(parents=True)
+        for shade in range(4):
+            Image.new("L", (8, 8), 40 * shade + len(name)).save(folder / "leaves" / name / f"{shade}.png")
+    before = everything(checkout)
+    with pytest.raises(DataError, match="all 8 rows have one label, 'leaves'") as caught:
+        target("leaves", folder)
+    assert f"--data {folder / 'leaves'}" in caught.value.advice
+    assert everything(checkout) == before
+
+
+LAST = "    study: {}\n    gates: {max_ece: 0.2}"
+
+
+def test_the_last_line_of_a_file_without_a_line_end_stays_with_its_entry(checkout, sentences):
+    params = checkout / "params.yaml"
+    text = params.read_text().removesuffix("# the end\n")
+    params.write_text(text.removesuffix("    study: {}\n") + LAST)
+    target("mail", sentences)
+    assert load().target("tones").gates.max_ece == 0.2
+    assert load().target("mail").gates.max_ece is None
+
+
+def test_the_first_target_is_added_where_there_is_none(checkout, sentences):
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text().split("targets:")[0] + "targets: {}  # none yet\n")
+    target("mail", sentences)
+    assert set(load().targets) == {"mail"}
+
+
+@pytest.mark.parametrize("targets", ["targets: ~", "targets:", ""])
+def test_where_dvc_cannot_read_an_empty_section_the_way_out_is_said(checkout, sentences, targets):
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text().split("targets:")[0] + targets + "\n")
+    before = everything(checkout)
+    with pytest.raises(BadInput, match=r"written `sources: \{\}` or `targets: \{\}`"):
+        target("mail", sentences)
+    assert everything(checkout) == before
+
+
+def test_a_catalogue_on_one_line_is_not_rewritten_but_refused(checkout, sentences):
+    params = checkout / "params.yaml"
+    params.write_text(json.dumps(YAML(typ="safe").load(params.read_text())))
+    before = everything(checkout)
+    with pytest.raises(CatalogError, match="no entry can be added under `targets:`, which is not written as a block"):
+        target("mail", sentences)
+    assert everything(checkout) == before
+
+
+def test_a_long_column_name_with_two_spaces_in_a_row_is_written_as_it_is(checkout, sentences):
+    name = "a very  long " * 12 + "label"
+    sentences.write_text(sentences.read_text().replace("sentence,answer", f"sentence,{name}"))
+    target("mail", sentences)
+    assert load().target("mail").data.columns["label"] == name
 
 
 @pytest.mark.parametrize(

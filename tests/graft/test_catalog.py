@@ -87,11 +87,46 @@ def test_the_bundled_catalogue_is_valid():
         ("{config: {model_type: resnet}}", "{}", "exactly one of config, checkpoint, hub"),
         ("{config: {model_type: resnet}}", "{config: {depth: 3}}", "needs a model_type"),
         ("model_type: resnet", "model_type: [", "not readable as YAML"),
+        (
+            "model_type: resnet",
+            "model_type: [resnet]",
+            r"model_type is a word, such as resnet or bert, not \['resnet'\]",
+        ),
+        ("study: {}", "study: {learning_rates: [0.001, -1]}", "learning_rates: every learning rate is above 0, found"),
+        (
+            "study: {}",
+            "study: {learning_rates: [.inf]}",
+            r": 1 problem\(s\)\n  - .*learning_rates\.0: .* finite number",
+        ),
+        ("study: {}", "study: {learning_rates: [0.1, 0.1]}", r"learning_rates: every one once; twice: 0\.1"),
+        ("study: {}", "study: {learning_rates: 0.1}", r"learning_rates: expected a list, such as \[0\.1\]"),
+        ("study: {}", "study: {strategies: []}", "strategies: expected at least 1 in the list, found none"),
+        ("study: {}", "study: {strategies: [full, full]}", "strategies: every one once; twice: full"),
+        ("study: {}", "study: {margin: .inf}", "margin: .* finite number, found inf"),
+        ("study: {}", "study: {budget_steps: true}", "budget_steps: expected a number, not a truth value, found True"),
+        ("study: {}", "study: {label_counts: [true]}", "label_counts: expected a number, not a truth value"),
+        ("evaluation: {}", "gates: {min_gain: .nan}", "min_gain: .* finite number, found nan"),
+        ("evaluation: {}", "gates: []", r"gates: expected a mapping, found \[\]"),
+        ("path: data/small", "path: ''", "data.path: expected the path of a file or folder, found ''"),
+        ("path: data/small", r'path: "a\0b"', "data.path: expected the path of a file or folder"),
+        ("path: data/small", "path: x, seed: -1", "data.seed: .*greater than or equal to 0, found -1"),
+        (
+            "path: data/small",
+            "path: x, columns: {image: a, label: a}",
+            "columns: a column is one thing; named twice: a",
+        ),
+        ("  small:", "  12:", r"targets\.12: a name is text, found 12; write it in quotes"),
+        ("  small:", f"  {'a' * 101}:", "100 characters at the most"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_way_out(read, old, new, message):
     with pytest.raises(CatalogError, match=message):
         read(EVALUATED.replace(old, new))
+
+
+def test_a_catalogue_that_is_a_folder_is_said(tmp_path):
+    with pytest.raises(CatalogError, match=r"cannot be read \(Is a directory\)"):
+        load(tmp_path)
 
 
 def test_layers_can_be_named_and_one_word_is_a_report(read):

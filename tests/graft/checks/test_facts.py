@@ -1,5 +1,7 @@
 import pytest
 
+from graft.catalog import Checks
+from graft.checks import check
 from graft.checks.facts import gather
 from graft.checks.rows import derive
 from graft.problems import PROBLEMS
@@ -22,8 +24,23 @@ def test_clean_data_have_clean_facts(sentences):
         "alike_share": 0,
         "conflict_share": 0,
         "imbalance": 1,
+        "learned_labels": 2,
+        "untested_labels": 0,
         "unseen_labels": 0,
     }
+
+
+def test_one_label_alone_is_an_error_that_names_it(sentences):
+    dataset = sentences([("a", 0), ("b", 0)], [("c", 0)], labels=("bad",))
+    failed = check("words", "target", dataset, TEXT, Checks()).failed
+    assert [(entry["name"], entry["observed"]) for entry in failed] == [("labels", 1)]
+    assert failed[0]["rows"][0]["what"].endswith("label 'bad' as every training row")
+
+
+def test_a_label_without_a_test_row_is_named(sentences):
+    facts = facts_of(sentences([("a", 0), ("b", 1), ("d", 1)], [("c", 0)]))
+    assert facts.values["untested_labels"] == 1
+    assert facts.offenders["untested_labels"] == {1: "label 'good' has no test row"}
 
 
 def test_duplicates_within_a_split_name_the_row_they_repeat(sentences):

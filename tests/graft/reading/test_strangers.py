@@ -146,3 +146,29 @@ def test_lab_colours_have_a_grey(tmp_path):
     Image.new("RGB", (4, 4), (200, 200, 200)).convert("LAB").save(path)
     grey = convert_image(open_image({"bytes": None, "path": str(path)}), "L")
     assert abs(grey.getpixel((0, 0)) - 200) <= 2
+
+
+BOXES = {
+    "images": [{"id": "a", "file_name": "a.png", "width": 8, "height": 8}],
+    "annotations": [{"id": 1, "image_id": "a", "category_id": 1, "bbox": [0, 0, 4, 4]}],
+    "categories": [{"id": 1, "name": "cat"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"categories": [{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}]},
+            "category 2: id 1 is of 'cat' and of 'dog'",
+        ),
+        ({"categories": None}, "annotation 1: category_id 1; the categories are none"),
+        ({"categories": ["cat"]}, "category 1: expected an id and a name"),
+        ({"images": [{"id": ["a"], "file_name": "a.png"}]}, "image 1: expected an id and a file_name"),
+    ],
+)
+def test_boxes_of_another_make_are_a_message(tmp_path, changed, said):
+    (tmp_path / "a.png").write_bytes(png(9))
+    (tmp_path / "boxes.json").write_text(json.dumps(BOXES | changed))
+    with pytest.raises(DataError, match=said):
+        inspect(tmp_path)

@@ -147,6 +147,16 @@ def _balance(facts: Facts, rows: pd.DataFrame) -> None:
     facts.add("imbalance", sizes.max() / sizes.min())
     alone = f"label '{sizes.index[0]}' as every training row"
     facts.add("learned_labels", len(sizes), {int(rows.index[0]): alone} if len(sizes) == 1 else {})
+    tested = rows[rows["split"] == "test"]["label"].unique()
+    untested = rows[(rows["split"] == "train") & ~rows["label"].isin(tested)].drop_duplicates("label")
+    facts.add(
+        "untested_labels",
+        len(untested),
+        {
+            index: f"label '{name}' has no test row"
+            for index, name in zip(untested.index, untested["label"], strict=True)
+        },
+    )
     unseen = rows[~rows["label"].isin(sizes.index)]
     found = zip(unseen.index, unseen["label"], strict=True)
     facts.add(

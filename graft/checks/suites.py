@@ -58,6 +58,14 @@ def _dataset(checks: Checks) -> list[Rule]:
             high=checks.max_contaminated_share,
         ),
         Rule(
+            "untested-labels",
+            "Labels that no test row has: not measured",
+            "facts",
+            "untested_labels",
+            "warning",
+            high=0,
+        ),
+        Rule(
             "duplicates",
             "Share of rows that repeat another of their split",
             "facts",

@@ -98,11 +98,17 @@ def _files(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:
     contents, problems = [], []
     for name in inputs:
         path = Path(name)
-        if not path.is_file():
-            expected = f"a folder, expected {medium.noun} file"
-            problems.append(f"{name!r}: {expected if path.is_dir() else 'no such file'}")
+        try:
+            contents.append(path.read_bytes())
+        except IsADirectoryError:
+            problems.append(f"{name!r}: a folder, expected {medium.noun} file")
             continue
-        contents.append(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            problems.append(f"{name!r}: no such file")
+            continue
+        except OSError as error:
+            problems.append(f"{name!r}: {error.strerror}")
+            continue
         try:
             medium.open({"bytes": contents[-1], "path": name})
         except DataError as error:
@@ -141,7 +147,7 @@ def _texts(inputs: Sequence[str], medium: Medium) -> tuple[list[str], pa.Table]:
 
 def _lines(path: Path) -> tuple[list[str], str]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
         return [], f"{path}: not UTF-8 text (byte {error.start})"
     except OSError as error:

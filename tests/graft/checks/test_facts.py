@@ -25,6 +25,7 @@ def test_clean_data_have_clean_facts(sentences):
         "conflict_share": 0,
         "imbalance": 1,
         "learned_labels": 2,
+        "untested_labels": 0,
         "unseen_labels": 0,
     }
 
@@ -34,6 +35,12 @@ def test_one_label_alone_is_an_error_that_names_it(sentences):
     failed = check("words", "target", dataset, TEXT, Checks()).failed
     assert [(entry["name"], entry["observed"]) for entry in failed] == [("labels", 1)]
     assert failed[0]["rows"][0]["what"].endswith("label 'bad' as every training row")
+
+
+def test_a_label_without_a_test_row_is_named(sentences):
+    facts = facts_of(sentences([("a", 0), ("b", 1), ("d", 1)], [("c", 0)]))
+    assert facts.values["untested_labels"] == 1
+    assert facts.offenders["untested_labels"] == {1: "label 'good' has no test row"}
 
 
 def test_duplicates_within_a_split_name_the_row_they_repeat(sentences):

@@ -44,6 +44,12 @@ def test_a_text_file_holds_one_text_per_line(words, tmp_path):
     assert [prediction.input for prediction in found] == ["the owl", "the cat", "the oak"]
 
 
+def test_a_text_file_may_begin_with_a_byte_order_mark_and_is_parted_at_its_lines_only(words, tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_bytes("\ufeffa fine\u2028day\r\na foul day\r\n".encode())
+    assert [one.input for one in predict("words", [str(path)], words)] == ["a fine\u2028day", "a foul day"]
+
+
 def test_a_text_that_merely_mentions_a_file_is_a_text(words):
     assert predict("words", ["see notes.txt"], words)[0].input == "see notes.txt"
 
@@ -111,6 +117,11 @@ def test_every_unusable_image_is_named_at_once(scans, tmp_path):
     for name, reason in (("cut.png", "not an image"), ("notes.png", "not an image"), ("missing.png", "no such file")):
         assert any(name in problem and reason in problem for problem in refusal.value.problems)
     assert "a folder, expected an image file" in str(refusal.value)
+
+
+def test_a_name_that_no_file_can_have_is_no_bug(scans):
+    with pytest.raises(BadInput, match="File name too long"):
+        predict("scans", ["a" * 300], scans)
 
 
 def test_a_model_that_writes_no_texts_is_not_asked_how(words):

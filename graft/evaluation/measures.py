@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graft.evaluation.arms import Arm
-from graft.evaluation.bootstrap import compare
+from graft.evaluation.bootstrap import Comparison, Interval, compare, widen
 from graft.evaluation.calibration import brier_score, expected_calibration_error, fit_temperature, softmax
 from graft.evaluation.cost import money_of
 from graft.evaluation.forgetting import Forgetting
@@ -23,6 +23,7 @@ from graft.ranking.depths import known_taus
 if TYPE_CHECKING:
     from graft.catalog import Study
     from graft.problems import Problem
+    from graft.problems.grades import Grades
 
 ENDS = ("", "_low", "_high")
 
@@ -59,16 +60,17 @@ def summarise(
     winner, control = arms["transfer"], arms["scratch"]
     draws = draws_of(settings, problem, study)
     found = compare(winner.grades, control.grades, **draws)
+    gain = known_gain(found, winner.grades, settings.confidence)
     beside = contrast("test", {name: arm.grades for name, arm in arms.items()}, draws)
     further = {"": winner.further(problem), "_scratch": control.further(problem)}
     facts = {
         **{key: study[key] for key in ("target", "source", "problem", "metric")},
         **spread("transfer", found.ours),
         **spread("scratch", found.theirs),
-        **spread("gain", found.gain),
+        **spread("gain", gain),
         **{f"source_probe{end}": beside[f"test_source{end}"] for end in ENDS},
         **{f"gain_over_source{end}": beside[f"test_gain_over_source{end}"] for end in ENDS},
-        "verdict": decide(found.gain.low, found.gain.high, settings.margin),
+        "verdict": decide(gain.low, gain.high, settings.margin),
         "margin": settings.margin,
         "confidence": settings.confidence,
         "higher_is_better": problem.higher_is_better,
@@ -102,6 +104,13 @@ def draws_of(settings: Study, problem: Problem, study: Mapping[str, Any]) -> Dra
         resamples=settings.resamples, confidence=settings.confidence, seed=int(study["seeds"][0]),
         higher_is_better=problem.higher_is_better,
     )  # fmt: skip
+
+
+def known_gain(found: Comparison, grades: Grades, confidence: float) -> Interval:
+    """Return the gain of a comparison; that of a share, which a loss is not, with what so few rows cannot show."""
+    if not math.isfinite(grades.most):
+        return found.gain
+    return widen(found.gain, grades.rows if grades.units is None else len(np.unique(grades.units)), confidence)
 
 
 def _calibration(problem: Problem, winner: Arm, temperature: float) -> dict[str, float | None]:

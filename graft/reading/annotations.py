@@ -44,11 +44,11 @@ def read_coco(found: Mapping[str, Any], path: Path, name: str, problems: list[st
 
     Images are looked for beside the file, in `images/`, in a folder of the split's name, and one folder higher.
     """
-    categories = {one.get("id"): str(one.get("name", one.get("id"))) for one in found.get("categories", [])}
+    categories = _categories(found.get("categories"), name, problems)
     objects: dict[Any, list[dict[str, Any]]] = {}
     numbers, paths = [], []
     for number, image in enumerate(found["images"], 1):
-        if not isinstance(image, Mapping) or "id" not in image or not image.get("file_name"):
+        if not _has_id(image) or not image.get("file_name"):
             problems.append(f"{name}, image {number}: expected an id and a file_name")
         elif image["id"] in objects:
             problems.append(f"{name}, image {number}: id {image['id']} is that of another image, too")
@@ -58,14 +58,34 @@ def read_coco(found: Mapping[str, Any], path: Path, name: str, problems: list[st
             paths.append(_find(path, str(image["file_name"])))
     for number, one in enumerate(found["annotations"], 1):
         place = f"{name}, annotation {one.get('id', number) if isinstance(one, Mapping) else number}"
-        if not isinstance(one, Mapping) or one.get("image_id") not in objects:
+        if not isinstance(one, Mapping) or not _has_id(one, "image_id") or one["image_id"] not in objects:
             problems.append(f"{place}: no image has its image_id, {_get(one, 'image_id')}")
-        elif one.get("category_id") not in categories:
+        elif not _has_id(one, "category_id") or one["category_id"] not in categories:
             known = ", ".join(f"{key} ({word})" for key, word in [*categories.items()][:12]) or "none"
             problems.append(f"{place}: category_id {one.get('category_id')}; the categories are {known}")
         else:
             objects[one["image_id"]].append(_object(one.get("bbox"), categories[one["category_id"]], one))
     return _table(path, paths, list(objects.values())), numbers
+
+
+def _categories(listed: Any, name: str, problems: list[str]) -> dict[Any, str]:
+    """Return the name of each category by its id; two of one id would give boxes the name of the other."""
+    categories: dict[Any, str] = {}
+    for number, one in enumerate(listed if isinstance(listed, list) else [], 1):
+        if not _has_id(one):
+            problems.append(f"{name}, category {number}: expected an id and a name")
+        elif one["id"] in categories:
+            word = str(one.get("name", one["id"]))
+            problems.append(
+                f"{name}, category {number}: id {one['id']} is of {categories[one['id']]!r} and of {word!r}"
+            )
+        else:
+            categories[one["id"]] = str(one.get("name", one["id"]))
+    return categories
+
+
+def _has_id(one: Any, key: str = "id") -> bool:
+    return isinstance(one, Mapping) and isinstance(one.get(key), str | int | float)
 
 
 def _get(one: Any, key: str) -> Any:

@@ -16,8 +16,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from graft.reading.annotations import is_coco, read_coco, read_voc
-from graft.reading.layout import PAIRED, Part, medium_of
-from graft.reading.media import FILES
+from graft.reading.layout import PAIRED, Part, files_in, medium_of
+from graft.reading.media import FILES, Medium
 from graft.reading.nested import spell
 
 _SQUAD = re.compile(r'\s*\{\s*("version"\s*:\s*"[^"]*"\s*,\s*)?"data"\s*:\s*\[')
@@ -46,7 +46,7 @@ def load(part: Part, problems: list[str]) -> Rows | None:
     """Return the rows of a part that can be read, or None where none can; what is wrong goes to `problems`."""
     try:
         return LOADERS[part.kind](part, problems)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         problems.append(f"{part.name}: cannot be read as {part.kind} ({' '.join(str(error).split())})")
         return None
 
@@ -58,6 +58,9 @@ def _from_table(part: Part, table: pa.Table, **facts: Any) -> Rows:
 
 def _load_parquet(part: Part, problems: list[str]) -> Rows:
     table = pa.parquet.ParquetFile(part.path).read()
+    for place, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type):  # as pandas writes categories
+            table = table.set_column(place, column.name, table[place].cast(column.type.value_type))
     features = _features(table.schema.metadata or {})
     return _from_table(part, spell(table, features), class_names=_named_features(features))
 
@@ -106,6 +109,9 @@ def _load_csv(part: Part, problems: list[str]) -> Rows | None:
     text = _decode(part.path, part.name, problems)
     if text is None:
         return None
+    if "\n" not in text:  # as old Macs end lines, and some spreadsheets still do
+        text = text.replace("\r", "\n")
+    text = text.lstrip("\r\n")
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count) if part.path.suffix.lower() != ".tsv" else "\t"
     header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
@@ -176,7 +182,11 @@ def _load_json(part: Part, problems: list[str]) -> Rows | None:
         if len(kinds) > 1:
             mixed[column] = ", ".join(f"{kind} in {count} row(s)" for kind, count in kinds.most_common())
             values = [value if value is None else json.dumps(value) for value in values]
-        columns[column] = pa.array(values)
+        try:
+            columns[column] = pa.array(values)
+        except (pa.ArrowException, OverflowError) as error:  # lists of several types, numbers of more than 64 bits
+            mixed[column] = " ".join(str(error).split())
+            columns[column] = pa.array([value if value is None else json.dumps(value) for value in values])
     return Rows(part, pa.table(columns), [part.name] * len(records), numbers, mixed=mixed)
 
 
@@ -239,15 +249,32 @@ def _load_folders(part: Part, problems: list[str]) -> Rows:
     """
     medium = medium_of(part.path)
     assert medium is not None  # the layout found it
-    files = [file for file in sorted(part.path.rglob("*")) if medium.is_file(file) and file.is_file()]
+    found = sorted(files_in(part.path))
+    files = [file for file in found if medium.is_file(file)]
     inside = [file.relative_to(part.path) for file in files]
     prefix = f"{part.name}/" if part.name else ""
     beside = part.path.parent  # a path in a table counts from where the table lies, and so here
     cells = pa.array([{"bytes": None, "path": str(file.relative_to(beside))} for file in files], type=medium.type)
     labels = pa.array([file.parts[0] if len(file.parts) > 1 else None for file in inside], type=pa.string())
     names = [f"{prefix}{file.as_posix()}" for file in inside]
+    if labels.null_count < len(labels):
+        problems.extend(shorten(_classes_unread(prefix, part.path, found, set(labels.to_pylist()), medium)))
     columns = {medium.column: cells, **({"label": labels} if labels.null_count < len(labels) else {})}
     return Rows(part, pa.table(columns), names, [0] * len(files))
+
+
+def _classes_unread(prefix: str, root: Path, files: list[Path], read: set[str | None], medium: Medium) -> list[str]:
+    """Return the class folders that hold files, and none that could be read: a class would quietly be missing."""
+    unread: dict[str, Counter[str]] = {}
+    for file in files:
+        first, *rest = file.relative_to(root).parts
+        if rest and first not in read:
+            unread.setdefault(first, Counter())[file.suffix.lower() or "no suffix"] += 1
+    return [
+        f"{prefix}{name}: none of its {kinds.total()} file(s) is {medium.noun} of a known suffix ({', '.join(kinds)});"
+        f" expected {', '.join(sorted(medium.suffixes))}"
+        for name, kinds in sorted(unread.items())
+    ]
 
 
 def _load_pairs(part: Part, problems: list[str]) -> Rows:
@@ -290,16 +317,21 @@ def _same_stems(prefix: str, root: Path, files: list[Path], kept: dict[str, Path
 
 def _questions(squad: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a row for each question of a file as SQuAD has it: articles of paragraphs of questions."""
-    for article in squad["data"]:
-        for paragraph in article["paragraphs"]:
-            for question in paragraph["qas"]:
-                yield {
-                    "id": str(question.get("id", "")),
-                    "title": article.get("title", ""),
-                    "context": paragraph["context"],
-                    "question": question["question"],
-                    "answers": question.get("answers", []),
-                }
+    try:
+        for article in squad["data"]:
+            for paragraph in article["paragraphs"]:
+                for question in paragraph["qas"]:
+                    yield {
+                        "id": str(question.get("id", "")),
+                        "title": article.get("title", ""),
+                        "context": paragraph["context"],
+                        "question": question["question"],
+                        "answers": question.get("answers", []),
+                    }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"not as SQuAD has it, data > paragraphs > context, qas > question, answers: {error}"
+        ) from None
 
 
 def shorten(problems: list[str]) -> list[str]:

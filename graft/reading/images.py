@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Decoded = TypeVar("Decoded")
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # how Pillow calls grey of 16 bits
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 DEEP_MODES = ("F", *DEEP)  # more than 8 bits a channel: converting would lose them
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P5", b"P6")
@@ -28,9 +28,18 @@ def begins_as_image(content: bytes) -> bool:
 
 def open_image(cell: Mapping[str, Any] | None) -> Image:
     """Return the decoded image of a cell, upright as its camera held it; raises DataError saying what is wrong."""
+    return decode(cell, "an image", _upright)
+
+
+def _upright(image: Image) -> Image:
+    """Return an image as its camera held it; raises ValueError for values that 8 or 16 bits would quietly cut off."""
     from PIL import ImageOps
 
-    return decode(cell, "an image", ImageOps.exif_transpose)
+    extrema: Any = image.getextrema() if image.mode in ("F", "I") else (0, 0)
+    low, high = extrema
+    if image.mode == "F" or low < 0 or high >= 2**16:
+        raise ValueError(f"its values are from {low:g} to {high:g}; save it with 8 or 16 bits")
+    return ImageOps.exif_transpose(image)
 
 
 def decode(cell: Mapping[str, Any] | None, noun: str, use: Callable[[Image], Decoded]) -> Decoded:
@@ -83,6 +92,8 @@ def convert_image(image: Image, mode: str) -> Image:
     if image.mode in DEEP:
         values = np.asarray(image, dtype=np.float64)
         image = Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
+    elif image.mode == "LAB":  # which Pillow turns into colours only
+        image = image.convert("RGB")
     elif image.mode == "P" and image.has_transparency_data:  # Pillow warns where this step is left out
         image = image.convert("RGBA")
     return image.convert(mode)

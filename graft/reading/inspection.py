@@ -10,6 +10,8 @@ from graft.errors import DataError
 from graft.problems import PROBLEMS
 from graft.reading.columns import GROUPS, NAMES, SPLIT
 from graft.reading.formats import Rows
+from graft.reading.layout import files_in
+from graft.reading.media import FILES
 from graft.reading.reader import find_columns_of, load_parts, read
 
 # those that need more of the data come first, so that a question is not taken for a text
@@ -123,6 +125,22 @@ def _count(parts: list[Rows]) -> dict[str, int]:
     return dict(counts)
 
 
+def _unread(parts: list[Rows]) -> Iterator[str]:
+    """Yield what lies in folders of images or sounds and is no row: a class might be missing for it."""
+    for rows in (rows for rows in parts if rows.part.kind == "folders"):
+        where = rows.part.name or "the folder"
+        medium = next(medium for name, medium in FILES.items() if name in rows.table.column_names)
+        files = list(files_in(rows.part.path))
+        kinds = Counter(file.suffix.lower() or "no suffix" for file in files if not medium.is_file(file))
+        if kinds:
+            said = ", ".join(f"{count} with {kind}" for kind, count in kinds.most_common(5))
+            yield f"{where}: {kinds.total()} file(s) are not of a known suffix and were not read: {said}"
+        above = {parent for file in files for parent in file.parents}
+        folders = [entry for entry in rows.part.path.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        if "label" in rows.table.column_names and (empty := sorted(one.name for one in folders if one not in above)):
+            yield f"{where}: no class is made of the empty folder(s) {', '.join(empty)}"
+
+
 def _notes(
     parts: list[Rows],
     problem: str,
@@ -143,6 +161,9 @@ def _notes(
         yield f"'{label}' was taken for the label because its values repeat; another is named with `label=COLUMN`"
     if problem == "image-classification" and (label or "").lower() in NAMES["identity"]:
         yield f"'{label}' was taken for a label; `--problem face-verification` compares identities"
+    if label in stored and label in parts[0].table[label].to_pylist():
+        yield f"'{label}' is a column's name and a value of it: is the first line of the file one with names?"
+    yield from _unread(parts)
     for name in stored:
         if name.lower() in GROUPS and name not in found.values():
             yield f"column '{name}' looks like a group: `group: {name}` keeps its values on one side of a split"

@@ -1,5 +1,6 @@
 """Labels as class indices with names, whatever they were stored as."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,14 +34,19 @@ def name_labels(rows: Rows, column: str, problems: list[str]) -> list[str | None
 
 def _name(value: Any, names: Sequence[str] | None) -> str | None:
     if names is not None and isinstance(value, int):
-        return names[value] if 0 <= value < len(names) else None
+        return _composed(names[value]) if 0 <= value < len(names) else None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, int | str):
-        return str(value).strip() or None
+        return _composed(str(value)) or None
     return None
+
+
+def _composed(name: str) -> str:
+    """Return a name as one writes it: what looks the same is one label, however its accents were stored (NFC)."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def _found(value: Any, names: Sequence[str] | None) -> str:
@@ -54,7 +60,7 @@ def _found(value: Any, names: Sequence[str] | None) -> str:
 def order_labels(parts: Sequence[Rows], column: str, found: Sequence[str]) -> tuple[str, ...]:
     """Return the names that occur, in index order: as a file declares them, else numbers by value, else alphabetic."""
     for rows in parts:
-        declared = rows.class_names.get(column, [])
+        declared = [_composed(name) for name in rows.class_names.get(column, [])]
         if set(found) <= set(declared):
             return tuple(name for name in declared if name in set(found))
     names = sorted(set(found))

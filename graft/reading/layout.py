@@ -1,8 +1,9 @@
 """Which files a dataset is made of, and which split each belongs to."""
 
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,10 @@ SPLITS = {
 # train.csv, train-00000-of-00003.parquet, train_2.jsonl; not train_pairs.csv, which is something else
 SPLIT_NAME = re.compile(rf"({'|'.join(SPLITS)})([-_.]?\d+(-of-\d+)?)?", re.IGNORECASE)
 NOT_ROWS = frozenset({"manifest.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
+LIKE_SPLIT = re.compile(rf"({'|'.join(SPLITS)})[-_. ].*", re.IGNORECASE)
+"""Folders such as train_images and test_images: splits by another name, and hardly classes."""
+LEFT_BEHIND = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
+"""Folders that systems leave in others, with pictures of their own in some."""
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 FORMATS = (
     "parquet, CSV, JSON lines, folders of images or audio by class, or without classes where there are no labels, "
@@ -67,12 +72,18 @@ def split_of(name: str) -> str | None:
 def discover(path: Path) -> list[Part]:
     """Return the parts of a dataset in a fixed order; raises DataError when there is nothing to read."""
     path = look_into(path)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError:  # a name that no file can have
+        there = False
+    if not there:
         raise DataError(f"{path}: no such file or folder", advice=_advice(path))
     if path.is_file():
         if (kind := {**KINDS, **TEXTS}.get(path.suffix.lower())) is None:
             raise DataError(f"{path}: '{path.suffix}' is not a format of rows", advice=f"Expected {FORMATS}.")
         return [Part(path, kind, None, path.name)]
+    if not path.is_dir():
+        raise DataError(f"{path}: neither a file nor a folder", advice=f"Expected {FORMATS}.")
     # plain text comes last: beside rows or images it is a note, such as a licence or a list of classes
     parts = (
         _saved(path)
@@ -171,7 +182,10 @@ def _class_folders(path: Path) -> list[Part]:
     folders = [entry for entry in _visible(path) if entry.is_dir() and medium_of(entry) is not None]
     if not folders:
         return []
-    if all(split_of(folder.name) for folder in folders):
+    splits = {split_of(folder.name) for folder in folders}
+    meant = {match[1].lower() for folder in folders if (match := LIKE_SPLIT.fullmatch(folder.name))}
+    # a class may be called train, but hardly another one test; and what else lies there is then no class either
+    if None not in splits or {"train"} < splits - {None} or (len(meant) > 1 and len(meant) == len(folders)):
         return [Part(folder, "folders", split_of(folder.name), folder.name) for folder in folders]
     return [Part(path, "folders", None, "")]
 
@@ -184,9 +198,21 @@ def _flat(path: Path) -> list[Part]:
     return [Part(path, "folders", None, "")] if inputs > texts else []
 
 
+def files_in(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Yield the files of a folder at any depth, links followed, but for what systems and programs hide there."""
+    here = os.path.realpath(folder)
+    for path in folder.iterdir() if here not in above else ():
+        if path.name.startswith(".") or path.name in LEFT_BEHIND:
+            continue
+        if path.is_dir():
+            yield from files_in(path, above | {here})
+        elif path.is_file():
+            yield path
+
+
 def medium_of(folder: Path) -> Medium | None:
     """Return the medium of most files of a folder, at any depth; None where it holds no image and no sound."""
-    files = [file for file in folder.rglob("*") if file.is_file()]
+    files = list(files_in(folder))
     counts = {name: sum(medium.is_file(file) for file in files) for name, medium in FILES.items()}
     most = max(counts, key=counts.__getitem__)
     return FILES[most] if counts[most] else None
@@ -195,7 +221,8 @@ def medium_of(folder: Path) -> Medium | None:
 def _refuse_strays(path: Path, parts: Iterable[Part]) -> None:
     parts = list(parts)
     strays = [part.name for part in parts if part.split is None]
-    if strays and len(strays) < len(parts):
+    folders = len(parts) > 1 and all(part.kind == "folders" for part in parts)
+    if strays and (len(strays) < len(parts) or folders):
         raise DataError(
             f"{path}: some parts name their split and some do not",
             [f"{name}: neither train, validation nor test" for name in strays],

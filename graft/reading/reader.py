@@ -213,14 +213,18 @@ def _by_split(rows: Rows, table: pa.Table, problems: list[str]) -> list[tuple[st
     unknown = [place for place, split in enumerate(splits) if split is None]
     if unknown:
         found = [
-            f"{rows.files[place]}, row {rows.numbers[place]}: split '{rows.table[SPLIT][place]}', expected train,"
-            " validation or test"
+            f"{rows.files[place]}, row {rows.numbers[place]}: split {_quoted(rows.table[SPLIT][place].as_py())},"
+            " expected train, validation or test"
             for place in unknown
         ]
         problems.extend(shorten(found))
         return []
     names = [split for split in splits if split is not None]
     return [(name, table.filter(pa.array([split == name for split in names]))) for name in sorted(set(names))]
+
+
+def _quoted(value: Any) -> str:
+    return "is empty" if value is None else f"'{value}'"
 
 
 def _keys(splits: Mapping[str, pa.Table], problem: Problem, problems: list[str]) -> dict[str, list[bytes]]:

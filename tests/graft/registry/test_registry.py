@@ -1,5 +1,6 @@
 """What people do with a registry: look, verify, promote, roll back."""
 
+import json
 import subprocess
 import sys
 
@@ -85,6 +86,20 @@ def test_a_fetched_package_that_was_damaged_is_fetched_again(two):
     assert two.fetch("words") == folder
     assert len((folder / "config.json").read_text()) > 2
     assert not [path.name for path in folder.parent.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("digest", ["../../precious", "/precious", "..", "", "a/b", "a\n"])
+def test_a_digest_that_names_another_folder_is_no_digest(two, digest):
+    """It names the folder of a copy, and one that does not verify is removed."""
+    precious = two.cache.parent / "precious"
+    precious.mkdir()
+    (two.cache / "words").mkdir(parents=True, exist_ok=True)
+    key = next(key for key in two.store.list("events") if b'"registered"' in two.store.get(key))
+    event = json.loads(two.store.get(key)) | {"digest": digest}
+    two.store.put(key, json.dumps(event).encode())
+    with pytest.raises(RegistryError, match=f"{key}: not an event(.|\n)*digest"):
+        Registry(two.store, two.cache).fetch("words@1")
+    assert precious.is_dir()
 
 
 def test_a_rollback_returns_to_the_champion_before_and_stays_in_the_history(two):

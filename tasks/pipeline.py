@@ -159,8 +159,13 @@ def stale(stages: Sequence[str]) -> dict[str, object]:
     try:
         return dict(json.loads(result.stdout))
     except ValueError:
-        said = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
-        raise BadInput("DVC cannot tell what is current here", said[-5:], "Is this the checkout's root?") from None
+        lines = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
+        said = [line for line in lines if not line.startswith("Having any troubles?")]
+        raise BadInput(
+            "DVC cannot tell what is current here",
+            said[-5:],
+            "Is this the checkout's root, and may you write below its .dvc?",
+        ) from None
 
 
 @dataclass

@@ -53,6 +53,8 @@ def test_without_a_champion_the_name_means_the_latest(registry, make_package, ca
         ("words@", "expected NAME, NAME@3"),
         ("../words", "expected NAME, NAME@3"),
         ("words@1@2", "expected NAME, NAME@3"),
+        (f"words@{'9' * 5000}", "^'words@9{94}' names no model version"),
+        ("wo\x1b[31mrds", r"^'wo\\x1b\[31mrds' names no"),
         ("", "expected NAME, NAME@3"),
     ],
 )

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 from graft.catalog import Catalog, load
 from graft.errors import BadInput, DataError, Killed, RemoteDamaged, Transient
+from tasks.alone import alone
 from tasks.children import Say, environment, run_child
 from tasks.objects import drop_damaged, find_damage
 from tasks.outcomes import failure, forget_outcome, read_outcome
@@ -190,8 +191,14 @@ class Transcript:
 def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> StageResult:
     """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as.
 
-    A target's check runs, too, where its shift sets changed, which DVC does not see.
+    A target's check runs, too, where its shift sets changed, which DVC does not see. Of two runs at the same stage in
+    one checkout the second waits.
     """
+    with alone(stage, say):
+        return _reproduce(stage, say, tick)
+
+
+def _reproduce(stage: str, say: Say, tick: Callable[[], None]) -> StageResult:
     forget_outcome(stage)
     started = time.monotonic()
     transcript = Transcript(say)

@@ -12,15 +12,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 from graft.errors import BadInput, Transient
 from graft.manifest import write_whole
 from graft.settings import settings
 
 KEPT = 12  # checkouts of earlier runs, newest first; what they made is in the DVC cache
+ASKED = 200  # runs that the server tells of at once
 RUN = "PREFECT__FLOW_RUN_ID"
 
 
@@ -94,14 +96,50 @@ def share_cache(origin: str, place: Path) -> None:
 
 
 def thin(checkouts: Path) -> None:
-    """Remove the checkouts of all but the last runs, and none that a run is at work in."""
+    """Remove the checkouts of all but the last runs, and none that a run is at work in or goes on in later."""
     folders = [folder for folder in checkouts.glob("*") if folder.is_dir() and not folder.name.startswith(".")]
-    for folder in sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT:]:
+    old = sorted(folders, key=lambda each: each.stat().st_mtime, reverse=True)[KEPT:]
+    needed = unfinished(folder.name for folder in old)
+    for folder in old:
+        if folder.name in needed:
+            continue
         try:
             with occupied(folder, wait=False):
                 shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             continue
+
+
+def unfinished(names: Iterable[str]) -> set[str]:
+    """Return those of some folders that are named by a run which is not at its end.
+
+    Nobody is in the folder of a run that waits for a person, or crashed and will be started again, and it goes on from
+    what is there. Where the server does not answer, every folder of a run may be such a one.
+    """
+    from httpx import HTTPError
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    runs = [name for name in names if _is_run(name)]
+    if not runs:
+        return set()
+    asked, others = runs[-ASKED:], runs[:-ASKED]
+    only = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(name) for name in asked]))
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_flow_runs(flow_run_filter=only, limit=ASKED)
+    except HTTPError:
+        return set(runs)
+    ended = {str(run.id) for run in found if run.state and run.state.is_final() and not run.state.is_crashed()}
+    gone = set(asked) - {str(run.id) for run in found}
+    return {*asked, *others} - ended - gone
+
+
+def _is_run(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False
 
 
 @contextmanager

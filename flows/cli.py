@@ -29,15 +29,18 @@ Event = Literal["data.arrived", "drift.found"]
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one message and an exit code, anything else a bug."""
+    """Run the command line; an error of ours or a path that is barred is one message and an exit code, else a bug."""
     process.begin()
     try:
         app()
-    except GraftError as error:
-        from flows.terminal import complain
+    except (GraftError, OSError) as error:
+        from flows.terminal import complain, foreseen
 
-        complain(error)
-        process.end(error.exit_code)
+        said = foreseen(error)
+        if said is None:
+            raise
+        complain(said)
+        process.end(said.exit_code)
     except SystemExit as done:  # so ends every command of typer's
         if not isinstance(done.code, int):
             raise

@@ -29,6 +29,7 @@ def run_flow(name: str, parameters: Mapping[str, Any]) -> Any:
     prepare_environment()
     # Prefect's own lines say nothing about the work; ours come through `Lines`.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")  # it prints each event that is not delivered
     with ExitStack() as stack:
         stack.enter_context(_stoppable())
         url = known_server()

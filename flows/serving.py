@@ -6,11 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,8 @@ from tasks.children import end_guarded, start_guarded
 
 POINTER = Path("prefect.toml")
 PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
+STARTS = 5  # of a server that ends by itself
+WATCH_SECONDS = 0.5  # between two looks whether it is there
 START_SECONDS = 180.0  # a new database takes 25 s on two free cores, and they are not always free
 
 
@@ -100,14 +103,50 @@ def serving(port: int, dashboard: bool) -> Iterator[str]:
     path = settings().work / "prefect" / "server.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as log:
-        process = start_guarded(command, stdout=log.fileno(), stderr=log.fileno(), extra=extra)
+
+        def start() -> subprocess.Popen[bytes]:
+            return start_guarded(command, stdout=log.fileno(), stderr=log.fileno(), extra=extra)
+
+        process = start()
         try:
             os.environ["PREFECT_API_URL"] = url  # Prefect reads it when it is imported
             import_module("prefect.main")  # takes seconds, and the server needs some of its own meanwhile
             wait_until_ready(url, process, path)
-            yield url
-        finally:
+        except BaseException:
             end_guarded(process)
+            raise
+        with kept_alive(process, start):
+            yield url
+
+
+@contextmanager
+def kept_alive(process: subprocess.Popen[bytes], start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[None]:
+    """Start a server again that ends by itself, such as by kill -9, while the block runs; end the last at its end.
+
+    One that ends again and again is given up: whoever needs it says so.
+    """
+    leaving = threading.Event()
+
+    def watch() -> None:
+        nonlocal process
+        for _ in range(STARTS):
+            while process.poll() is None:
+                if leaving.wait(WATCH_SECONDS):
+                    return
+            if leaving.is_set():
+                return
+            end_guarded(process)
+            print(f"Prefect's server ended by itself ({process.returncode}); starting it again", file=sys.stderr)
+            process = start()
+
+    watcher = threading.Thread(target=watch, name="server", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        leaving.set()
+        watcher.join()
+        end_guarded(process)
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

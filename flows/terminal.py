@@ -45,6 +45,17 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def foreseen(error: GraftError | OSError) -> GraftError | None:
+    """Return what to say of an error: itself where it is ours, else of a full disk or a barred path; None of a bug."""
+    from graft.manifest import barred, disk_full, is_barred, is_disk_full
+
+    if isinstance(error, GraftError):
+        return error
+    if is_disk_full(error):
+        return disk_full(Path(str(error.filename or ".")))
+    return barred(error) if is_barred(error) else None
+
+
 def complain(error: GraftError) -> None:
     """Print an error's message on standard error, without a traceback: it is about the input, not the program.
 

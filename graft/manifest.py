@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from graft.errors import CheckpointError, DiskFull
+from graft.errors import BadInput, CheckpointError, DiskFull
 
 MANIFEST = "manifest.json"
 VERSIONED = ("graft", "torch", "transformers", "numpy", "pyarrow", "pillow", "great-expectations")
@@ -145,6 +145,25 @@ def disk_full(path: Path) -> DiskFull:
     return DiskFull(
         f"{path}: the disk is full ({free / 1e6:.0f} MB free there{limited})",
         advice="Nothing half-written was kept. Make room (`dvc gc`, `make clean`) and run the same command again.",
+    )
+
+
+BARRED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EIO)
+"""Not allowed, mounted read-only, a file in a folder's place, no possible name, a disk that fails."""
+
+
+def is_barred(error: BaseException) -> bool:
+    """Say whether the system refused a path: a fault of the place, not of the program."""
+    return isinstance(error, OSError) and error.errno in BARRED and error.filename is not None
+
+
+def barred(error: OSError) -> BadInput:
+    """Return what to say of a path that the system refused."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
+    return BadInput(
+        f"{name}: {os.strerror(error.errno or 0)}",
+        advice="Whoever runs this must be able to read and write there; nothing half-written was kept. See the rights "
+        f"(`ls -ld {name}`), whether it is mounted read-only (`findmnt --target {Path(name).parent}`), and its disk.",
     )
 
 

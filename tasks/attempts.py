@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging.loggers import task_run_logger
 from prefect.tasks import Task, exponential_backoff
 
 from graft.errors import DeviceLost, Killed, Transient
@@ -14,9 +15,13 @@ RETRIES = 3
 
 
 def is_transient(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Return whether another try may succeed."""
+    """Return whether another try may succeed, and say that there is one."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, Transient) or (isinstance(error, (Killed, DeviceLost)) and run.run_count <= 1)
+    once_more = isinstance(error, (Killed, DeviceLost)) and run.run_count <= 1
+    if isinstance(error, Transient) or once_more:
+        task_run_logger(run, task).warning("%s\nIt is tried again.", str(error).splitlines()[0])
+        return True
+    return False
 
 
 TRIED_AGAIN: dict[str, Any] = {

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 from graft.catalog import Catalog, load
 from graft.errors import BadInput, DataError, Killed, RemoteDamaged, Transient
+from tasks.alone import alone
 from tasks.children import Say, environment, run_child
 from tasks.objects import drop_damaged, find_damage
 from tasks.outcomes import failure, forget_outcome, read_outcome
@@ -159,8 +160,13 @@ def stale(stages: Sequence[str]) -> dict[str, object]:
     try:
         return dict(json.loads(result.stdout))
     except ValueError:
-        said = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
-        raise BadInput("DVC cannot tell what is current here", said[-5:], "Is this the checkout's root?") from None
+        lines = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
+        said = [line for line in lines if not line.startswith("Having any troubles?")]
+        raise BadInput(
+            "DVC cannot tell what is current here",
+            said[-5:],
+            "Is this the checkout's root, and may you write below its .dvc?",
+        ) from None
 
 
 @dataclass
@@ -185,8 +191,14 @@ class Transcript:
 def reproduce(stage: str, say: Say, tick: Callable[[], None] = lambda: None) -> StageResult:
     """Run one stage if DVC finds it changed; raises the step's own error, as the class it was raised as.
 
-    A target's check runs, too, where its shift sets changed, which DVC does not see.
+    A target's check runs, too, where its shift sets changed, which DVC does not see. Of two runs at the same stage in
+    one checkout the second waits.
     """
+    with alone(stage, say):
+        return _reproduce(stage, say, tick)
+
+
+def _reproduce(stage: str, say: Say, tick: Callable[[], None]) -> StageResult:
     forget_outcome(stage)
     started = time.monotonic()
     transcript = Transcript(say)

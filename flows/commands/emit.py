@@ -12,7 +12,7 @@ def emit(event: str, target: str) -> None:
     if target:
         load().target(target)
     url = speak_to_server()
-    from tasks.events import tell
+    from tasks.events import post
 
-    tell(f"graft/{event}", target)
+    post(f"graft/{event}", target)
     print(f"told {url.removesuffix('/api')}: graft/{event}, {target or 'all targets'}")

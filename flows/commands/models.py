@@ -198,7 +198,7 @@ def _version(version: Any) -> dict[str, Any]:
 def _gain(metrics: dict[str, Any]) -> str:
     gain = metrics.get("gain")
     metric = str(metrics.get("metric", ""))
-    return "" if gain is None else f"{signed(scale(metric) * gain, digits(metric))} {unit(metric)}"
+    return "" if not isinstance(gain, float | int) else f"{signed(scale(metric) * gain, digits(metric))} {unit(metric)}"
 
 
 def _when(when: Any) -> str:

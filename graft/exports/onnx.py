@@ -48,6 +48,8 @@ def export_onnx(package: Package, path: Path, name: str) -> Exported:
     before the temperature. `name` and what a reader needs beside it stand in the file's metadata.
     """
     _require_libraries()
+    if path.is_dir():
+        raise BadInput(f"{path}: a folder", advice=f"Name a file, such as {path / 'model.onnx'}.")
     model = load(package)
     _refuse(model)
     samples = json.loads((package.folder / "golden.json").read_text())

@@ -66,8 +66,8 @@ class Registered(ByRun):
     """A package became a version."""
 
     kind: Literal["registered"] = "registered"
-    digest: str
-    """Digest of the package: every file's name and sha256."""
+    digest: str = Field(pattern=r"\A[0-9A-Za-z_-]+\z")
+    """Digest of the package: every file's name and sha256. It names the folder of a copy, and so leads nowhere else."""
     package: str
     """Folder of the package in the store."""
     metrics: dict[str, Any]

@@ -5,14 +5,15 @@ from graft.errors import RegistryError
 from graft.registry.fold import State, Version
 
 ALIASES = ("champion", "challenger")
+LONGEST = 40  # characters of a version; of thousands of digits Python makes no number
 
 
 def split(reference: str) -> tuple[str, str]:
     """Return the model's name and what follows the @, which may be empty; raises RegistryError for other forms."""
     name, at, which = reference.partition("@")
-    if not NAME.fullmatch(name) or (at and not which) or "@" in which:
+    if not NAME.fullmatch(name) or (at and not which) or "@" in which or len(which) > LONGEST:
         raise RegistryError(
-            f"'{reference}' names no model version; expected NAME, NAME@3, NAME@champion or NAME@challenger"
+            f"{reference[:100]!r} names no model version; expected NAME, NAME@3, NAME@champion or NAME@challenger"
         )
     return name, which
 

@@ -79,6 +79,8 @@ class LocalStore:
             below = "" if Path(place) == self.root else f"{Path(place).relative_to(self.root).as_posix()}/"
             names = [name for name in files if not name.startswith(".") and below + name > after]
             found += [below + name for name in names if not Path(place, name).is_symlink()]
+        if not found and self.root.is_file():
+            raise BadInput(f"{self.root}: a file, expected a folder", advice="Move it away, or name another folder.")
         return tuple(sorted(found))
 
     def _path(self, key: str) -> Path:

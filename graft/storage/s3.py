@@ -145,7 +145,17 @@ class S3Store:
     def _said(self, key: str) -> Iterator[None]:
         """Turn what boto3 raises into what a store raises."""
         from boto3.exceptions import S3UploadFailedError
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConfigParseError,
+            InvalidRegionError,
+            NoCredentialsError,
+            NoRegionError,
+            ParamValidationError,
+            PartialCredentialsError,
+            ProfileNotFound,
+        )
 
         place = f"{self}/{key}".rstrip("/")
         try:
@@ -157,6 +167,12 @@ class S3Store:
             raise self._translated(cause, key, place) if cause else Transient(f"{place}: {_words(error)}") from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise self._forbidden(place, _words(error)) from error
+        except (ProfileNotFound, InvalidRegionError, NoRegionError, ParamValidationError, ConfigParseError) as error:
+            raise self._misset(place, _words(error)) from error
+        except ValueError as error:  # so botocore refuses the address of a store
+            if not str(error).startswith("Invalid endpoint"):
+                raise
+            raise self._misset(place, _words(error)) from error
         except BotoCoreError as error:
             raise Transient(f"{place}: {_words(error)}; nothing was half-written, try again") from error
 
@@ -186,6 +202,13 @@ class S3Store:
                 f"{place}: {_words(error)}; {TRIES} tries; the store's own log says why: is its disk full?"
             )
         return BadInput(f"{place}: the store refused: {_words(error)}")
+
+    def _misset(self, place: str, words: str) -> BadInput:
+        return BadInput(
+            f"{place}: the store cannot be asked: {words}",
+            advice="Set right what is wrong there: the bucket's name, AWS_ENDPOINT_URL_S3 (http://HOST:PORT), "
+            "AWS_PROFILE or AWS_DEFAULT_REGION.",
+        )
 
     def _forbidden(self, place: str, words: str) -> BadInput:
         return BadInput(

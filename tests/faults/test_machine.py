@@ -1,5 +1,6 @@
 """Memory that runs out and a GPU that fails in the middle of a step: a message, an exit code, and the same weights."""
 
+import errno
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from graft.errors import OutOfMemory
+from graft.errors import BadInput, OutOfMemory
 from graft.manifest import sha256
 from graft.settings import settings
 from graft.steps.__main__ import main
@@ -99,6 +100,19 @@ def test_memory_that_runs_out_beside_training_is_named_with_what_to_do(fault, wo
     assert isinstance(found, OutOfMemory)
     assert words in str(found)
     assert "targets.t.study.batch_size" in str(found)
+
+
+def test_a_path_that_a_step_may_not_write_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as raised:
+        (tmp_path / "file" / "place").mkdir()
+    found = recognise(raised.value, "adapt", "t")
+    assert isinstance(found, BadInput)
+    assert str(found).startswith(f"{tmp_path}/file/place: Not a directory\nWhoever runs this must be able to")
+
+
+def test_no_right_to_a_process_is_no_fault_of_a_path():
+    assert recognise(PermissionError(errno.EPERM, "Operation not permitted"), "adapt", "t") is None
 
 
 def test_an_index_that_a_gpu_finds_out_of_range_is_no_fault_of_the_gpu(here, monkeypatch, capfd):

@@ -1,8 +1,13 @@
 import os
 import subprocess
 import sys
+from uuid import uuid4
 
 import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import checkout
 from flows.checkout import enter, occupied, thin
@@ -116,3 +121,47 @@ def test_old_checkouts_go_but_none_that_a_run_is_in(tmp_path):
         thin(tmp_path)
     left = sorted(int(path.name) for path in tmp_path.iterdir())
     assert left == [1, *range(3, checkout.KEPT + 3)]
+
+
+@flow(name="sleeper")
+def sleeper():
+    pass
+
+
+@pytest.fixture
+def checkouts_of_runs(server, tmp_path):
+    """Return a function that makes a folder, older than any that is kept, for a run in each of some states."""
+
+    def make(*kinds):
+        for number in range(checkout.KEPT):
+            (tmp_path / str(number)).mkdir()
+        with get_client(sync_client=True) as client:
+            runs = [client.create_flow_run(sleeper) for _ in kinds]
+            for run, kind in zip(runs, kinds, strict=True):
+                client.set_flow_run_state(run.id, State(type=kind), force=True)
+        folders = {kind: tmp_path / str(run.id) for run, kind in zip(runs, kinds, strict=True)}
+        for folder in folders.values():
+            folder.mkdir()
+            os.utime(folder, (1, 1))
+        return folders
+
+    return make
+
+
+def test_the_checkout_of_a_run_that_waits_or_crashed_stays_for_it_goes_on_there(checkouts_of_runs, tmp_path):
+    ends = (StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED)
+    folders = checkouts_of_runs(StateType.PAUSED, StateType.SCHEDULED, StateType.CRASHED, *ends)
+    forgotten = tmp_path / str(uuid4())  # a run that was deleted at the server
+    forgotten.mkdir()
+    os.utime(forgotten, (1, 1))
+    thin(tmp_path)
+    left = {kind for kind, folder in folders.items() if folder.exists()}
+    assert left == {StateType.PAUSED, StateType.SCHEDULED, StateType.CRASHED}
+    assert not forgotten.exists()
+
+
+def test_where_the_server_does_not_answer_no_checkout_of_a_run_goes(checkouts_of_runs, tmp_path):
+    folders = checkouts_of_runs(StateType.COMPLETED)
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        thin(tmp_path)
+    assert folders[StateType.COMPLETED].exists()

@@ -62,6 +62,18 @@ def test_exit_codes_tell_bad_input_from_an_interruption_and_from_a_fault(error, 
     assert capsys.readouterr().err == "error: x\n"
 
 
+@pytest.mark.parametrize("name", ["file/place", "n" * 300])
+def test_a_path_that_the_system_refuses_is_one_message_and_no_bug(name, monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(cli, "app", lambda: (tmp_path / name).mkdir())
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    first, advice = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: {tmp_path / name}: ")
+    assert "ls -ld" in advice
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch):
     def fail():
         raise ZeroDivisionError

@@ -1,12 +1,15 @@
 import os
+import queue
 import socket
+import sys
 from contextlib import suppress
 
 import pytest
 
 from flows.commands.up import pointed_to, refuse_taken
-from flows.serving import POINTER, free_port, known_server, running_here
+from flows.serving import POINTER, free_port, kept_alive, known_server, running_here
 from graft.errors import BadInput, Transient
+from tasks.children import start_guarded
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +50,20 @@ def test_a_taken_port_is_bad_input_that_names_another():
         with pytest.raises(BadInput, match=f"port {port}.*\n.*--port"):
             refuse_taken(port)
     assert "PREFECT_API_URL" not in os.environ
+
+
+def test_a_server_that_is_killed_is_started_again_and_the_last_one_ends_with_us(capfd):
+    started = queue.Queue()
+    made = []
+
+    def start():
+        made.append(start_guarded([sys.executable, "-c", "import signal; signal.pause()"]))
+        started.put(made[-1])
+        return made[-1]
+
+    with kept_alive(start(), start):
+        for _ in range(2):
+            started.get(timeout=60).kill()
+        assert started.get(timeout=60).poll() is None
+    assert [process.returncode is not None for process in made] == [True, True, True]
+    assert capfd.readouterr().err.count("Prefect's server ended by itself (-9); starting it again") == 2

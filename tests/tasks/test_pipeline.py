@@ -1,11 +1,14 @@
 import json
+import queue
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from graft.catalog import Catalog
 from graft.errors import BadInput, CatalogError, DataError, GraftError, Interrupted, Killed, Transient
 from tasks import pipeline
+from tasks.alone import alone
 from tasks.outcomes import Outcome, failure, rebuild
 from tasks.pipeline import bring, plan, produced, reproduce, require_data, stale
 
@@ -23,6 +26,16 @@ def test_a_stage_runs_then_is_skipped_then_comes_back_from_the_run_cache(repo):
     assert reproduce("make", lines.append).action == "restored"
     assert (repo / "out.txt").read_text() == "HELLO"
     assert (repo / ".gitignore").read_text().count("out.txt") == 1
+
+
+def test_of_two_runs_at_one_stage_the_second_waits(repo):
+    said = queue.Queue()
+    with ThreadPoolExecutor(1) as pool:
+        with alone("make", said.put):
+            second = pool.submit(reproduce, "make", said.put)
+            assert "another run is at it" in said.get(timeout=60)
+            assert not (repo / "out.txt").exists()
+        assert second.result(120).action == "ran"
 
 
 def test_a_failed_step_raises_its_own_error_and_not_what_an_earlier_run_left(repo, endings):

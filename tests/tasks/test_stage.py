@@ -44,9 +44,11 @@ def test_bad_input_is_not_tried_again(endings, attempts):
     assert attempts() == ["DataError"]
 
 
-def test_a_step_that_was_killed_is_tried_once_more(endings, attempts):
+def test_a_step_that_was_killed_is_tried_once_more_and_that_is_said(endings, attempts, caplog):
     endings(["killed", 0])
     assert one_stage().action == "ran"
+    assert "make: its process was killed from outside" in caplog.text
+    assert "It is tried again." in caplog.text
     assert attempts() == ["killed", "done"]
 
 

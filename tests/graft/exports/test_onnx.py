@@ -62,6 +62,13 @@ def test_a_file_that_answers_otherwise_is_not_kept(words, tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+def test_a_folder_is_no_file_to_export_to(words, tmp_path):
+    (tmp_path / "models").mkdir()
+    with pytest.raises(BadInput, match=r"models: a folder\nName a file, such as .*models/model.onnx"):
+        export_onnx(words.package("words"), tmp_path / "models", "words@1")
+    assert not [*(tmp_path / "models").iterdir()]
+
+
 def test_without_the_libraries_their_names_are_said(words, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r"onnx, onnxscript, onnxruntime, which(.|\n)*graft\[onnx\]"):

@@ -1,5 +1,6 @@
 """What people do with a registry: look, verify, promote, roll back."""
 
+import json
 import subprocess
 import sys
 
@@ -52,6 +53,8 @@ def test_without_a_champion_the_name_means_the_latest(registry, make_package, ca
         ("words@", "expected NAME, NAME@3"),
         ("../words", "expected NAME, NAME@3"),
         ("words@1@2", "expected NAME, NAME@3"),
+        (f"words@{'9' * 5000}", "^'words@9{94}' names no model version"),
+        ("wo\x1b[31mrds", r"^'wo\\x1b\[31mrds' names no"),
         ("", "expected NAME, NAME@3"),
     ],
 )
@@ -85,6 +88,20 @@ def test_a_fetched_package_that_was_damaged_is_fetched_again(two):
     assert two.fetch("words") == folder
     assert len((folder / "config.json").read_text()) > 2
     assert not [path.name for path in folder.parent.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("digest", ["../../precious", "/precious", "..", "", "a/b", "a\n"])
+def test_a_digest_that_names_another_folder_is_no_digest(two, digest):
+    """It names the folder of a copy, and one that does not verify is removed."""
+    precious = two.cache.parent / "precious"
+    precious.mkdir()
+    (two.cache / "words").mkdir(parents=True, exist_ok=True)
+    key = next(key for key in two.store.list("events") if b'"registered"' in two.store.get(key))
+    event = json.loads(two.store.get(key)) | {"digest": digest}
+    two.store.put(key, json.dumps(event).encode())
+    with pytest.raises(RegistryError, match=f"{key}: not an event(.|\n)*digest"):
+        Registry(two.store, two.cache).fetch("words@1")
+    assert precious.is_dir()
 
 
 def test_a_rollback_returns_to_the_champion_before_and_stays_in_the_history(two):

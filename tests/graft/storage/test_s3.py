@@ -148,3 +148,19 @@ def test_other_locations_are_refused_without_showing_secrets(location):
 
 def test_an_empty_registry_in_a_bucket_has_no_models(s3, tmp_path):
     assert Registry(s3, tmp_path).models() == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bucket"),
+    [
+        ("AWS_ENDPOINT_URL_S3", "nonsense", "b"),
+        ("AWS_PROFILE", "nobody", "b"),
+        ("AWS_DEFAULT_REGION", "x y", "b"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9", "b a d"),
+    ],
+)
+def test_a_setting_that_boto3_cannot_use_is_bad_input_and_not_tried_again(monkeypatch, name, value, bucket):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadInput, match=r"the store cannot be asked: .*\nSet right what is wrong"):
+        S3Store(bucket).list("events")

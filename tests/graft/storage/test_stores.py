@@ -21,6 +21,12 @@ def store(request, tmp_path):
     return LocalStore(tmp_path / "store") if request.param == "local" else MemoryStore()
 
 
+def test_a_file_in_the_place_of_the_folder_is_said_and_not_taken_for_an_empty_store(tmp_path):
+    (tmp_path / "store").touch()
+    with pytest.raises(BadInput, match="store: a file, expected a folder"):
+        LocalStore(tmp_path / "store").list("events")
+
+
 def test_what_was_put_is_got_and_replaced(store):
     store.put("a/b.json", b"one")
     store.put("a/b.json", b"two")

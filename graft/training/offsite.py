@@ -46,8 +46,8 @@ class Offsite:
         self._do(snapshot.parent, lambda: self._upload(snapshot))
 
     def offer_file(self, path: Path) -> None:
-        """Upload a finished file soon; returns at once."""
-        self._do(path, lambda: self.store.put(f"{self._key(path)}.{sha256(path)}", path))
+        """Upload a finished file soon, unless its work is dropped before; returns at once."""
+        self._do(path, lambda: self._upload_file(path))
 
     def fetch(self, folder: Path, newer_than: int) -> bool:
         """Bring the newest complete state of a training here, if it is of a later step; damaged ones are passed over.
@@ -141,10 +141,20 @@ class Offsite:
             self.store.put(f"{place}/{MANIFEST}", manifest)
             self._thin(folder)
 
+    def _upload_file(self, path: Path) -> None:
+        try:
+            self.store.put(f"{self._key(path)}.{sha256(path)}", path)
+        except FileNotFoundError:
+            if path.exists():  # then it is the store that lacks something
+                raise
+            log.debug("%s: dropped before its copy was made", path)
+
     def _thin(self, folder: str) -> None:
         """Remove all but the newest complete states, and what an upload that died before them has left."""
         keys = self.store.list(folder)
         complete = _complete(keys, folder)[:KEPT]
+        if not complete:  # the work was finished elsewhere, and forgotten in this moment
+            return
         kept, last = {key for _, key in complete}, complete[-1][0]
         steps = [key for key in keys if key.startswith(f"{folder}/step-")]
         for key in sorted(steps, key=lambda key: not key.endswith(MANIFEST)):

@@ -176,6 +176,37 @@ def test_files_of_finished_work_come_back_whole_or_not_at_all(elsewhere, tmp_pat
     assert key in caplog.text
 
 
+@pytest.mark.parametrize("when", ["before", "while it goes up"])
+def test_a_file_whose_work_is_dropped_before_its_copy_is_made_is_nothing_to_warn_of(elsewhere, caplog, when):
+    outcome = settings().work / "work" / "adapt@t" / "key" / "trial" / "outcome.json"
+    outcome.parent.mkdir(parents=True)
+
+    class Losing(LocalStore):
+        def put(self, key, content):
+            shutil.rmtree(outcome.parent)
+            super().put(key, content)
+
+    if when != "before":
+        outcome.write_text("done")
+        elsewhere.store = Losing(elsewhere.store.root)
+    with caplog.at_level(logging.INFO):
+        keep_files(outcome)
+        assert elsewhere.flush()
+    assert not caplog.records
+    assert elsewhere.store.list() == ()
+
+
+def test_states_that_another_machine_forgets_while_one_goes_up_are_nothing_to_warn_of(elsewhere, caplog):
+    class Finished(LocalStore):
+        def list(self, folder="", after=""):
+            return ()
+
+    elsewhere.store = Finished(elsewhere.store.root)
+    with caplog.at_level(logging.INFO):
+        save(1)
+    assert not caplog.records
+
+
 def test_a_bucket_serves_as_well(moto, elsewhere, tmp_path, monkeypatch):  # noqa: F811
     client(moto).create_bucket(Bucket="states")
     elsewhere.store = S3Store("states", "team", client=client(moto))

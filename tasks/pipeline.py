@@ -152,7 +152,10 @@ def code_of(*steps: Sequence[str]) -> list[list[Path]]:
 
 
 def stale(stages: Sequence[str]) -> dict[str, object]:
-    """Return what DVC finds changed, by stage; empty when nothing is to be done."""
+    """Return what DVC finds changed, by stage; empty when nothing is to be done.
+
+    What another run is making in this moment is not current yet.
+    """
     command = [*DVC, "--wait-for-lock", "status", "--json", *stages]
     result = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
     if result.returncode < 0:
@@ -160,6 +163,8 @@ def stale(stages: Sequence[str]) -> dict[str, object]:
     try:
         return dict(json.loads(result.stdout))
     except ValueError:
+        if "is busy, it is being blocked by" in result.stderr:
+            return dict.fromkeys(stages, "busy")
         lines = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
         said = [line for line in lines if not line.startswith("Having any troubles?")]
         raise BadInput(

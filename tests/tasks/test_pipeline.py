@@ -1,5 +1,6 @@
 import json
 import queue
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,6 +54,16 @@ def test_what_dvc_itself_refuses_is_bad_input_with_its_reason(repo):
         reproduce("make", lambda line: None)
     with pytest.raises(BadInput, match="nowhere"):
         reproduce("nowhere", lambda line: None)
+
+
+def test_what_another_run_is_making_is_not_current_yet(repo):
+    reproduce("make", lambda line: None)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        writing = {str(repo / "out.txt"): {"pid": other.pid, "cmd": "dvc repro make"}}
+        (repo / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"read": {}, "write": writing}))
+        assert list(stale(["make"])) == ["make"]
+        other.communicate(b"\n")
+    assert stale(["make"]) == {}
 
 
 def test_outside_a_dvc_repository_status_says_so(tmp_path, monkeypatch):

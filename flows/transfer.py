@@ -15,6 +15,7 @@ from flows.asking import Skipped, agree
 from flows.checkout import occupied
 from flows.reconciling import reconcile
 from graft.catalog import load
+from tasks.alone import alone
 from tasks.champion import begins_from_champion, bring_champion
 from tasks.deciding import find_unchanged, foresee, settle, skipped
 from tasks.devices import device
@@ -45,7 +46,8 @@ def transfer(target: str, refresh: bool = False, decide: bool = False) -> dict[s
         for line in reconcile():
             get_run_logger().warning(line)
     try:
-        with occupied(), turn(turn_of_target(target), wait=False), device(get_run_logger().info):
+        say = get_run_logger().info
+        with occupied(), alone(f"transfer@{target}", say), turn(turn_of_target(target), wait=False), device(say):
             return run(target, refresh, decide)
     except Taken:
         return Completed(

@@ -1,4 +1,4 @@
-"""One run at a stage in one checkout: a lock on a file, which the kernel takes back from a run that was killed."""
+"""One run of a target, and one at a stage, in one checkout: a lock on a file, which the kernel frees when a run dies."""
 
 from __future__ import annotations
 

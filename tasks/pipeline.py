@@ -32,6 +32,7 @@ ADD = "put the data there and under DVC: `dvc add PATH`"
 HINTS = ("Updating lock file", "Generating lock file", "To track the changes", "\tgit add", "To enable auto staging")
 HINTS += ("\tdvc config", "Use `dvc push`", "> ", "Data and pipelines are up to date")
 HINTS += ("WARNING: Process '",)  # a lock of a killed run, which DVC has just removed
+HINTS += ("  (PID ", "If there are no processes with such PIDs")  # whom it waits for is said in the error
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,12 @@ def _reproduce(stage: str, say: Say, tick: Callable[[], None]) -> StageResult:
     transcript = Transcript(say)
     remote = find_remote()
     if remote is None or stale([stage]):
-        _bring_about(stage, transcript, tick, remote)
+        try:
+            _bring_about(stage, transcript, tick, remote)
+        except Transient:  # DVC will not even look while another target's run reads what this stage has made
+            if stale([stage]):
+                raise
+            transcript.action = "skipped"
     else:  # nothing to do, and nothing to ask the remote for
         transcript.action = "skipped"
     step, _, name = stage.partition("@")

@@ -56,14 +56,35 @@ def test_what_dvc_itself_refuses_is_bad_input_with_its_reason(repo):
         reproduce("nowhere", lambda line: None)
 
 
-def test_what_another_run_is_making_is_not_current_yet(repo):
+@pytest.fixture
+def other():
+    """A process that is there until the test ends."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield {"pid": process.pid, "cmd": "dvc repro make"}
+        process.communicate(b"\n")
+
+
+def hold(repo, **locked):
+    (repo / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"read": {}, "write": {}, **locked}))
+
+
+def test_what_another_run_is_making_is_not_current_yet(repo, other):
     reproduce("make", lambda line: None)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        writing = {str(repo / "out.txt"): {"pid": other.pid, "cmd": "dvc repro make"}}
-        (repo / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"read": {}, "write": writing}))
-        assert list(stale(["make"])) == ["make"]
-        other.communicate(b"\n")
+    hold(repo, write={str(repo / "out.txt"): other})
+    assert list(stale(["make"])) == ["make"]
+    hold(repo)
     assert stale(["make"]) == {}
+
+
+def test_what_another_run_is_reading_is_current_and_waited_for_only_where_it_is_to_be_made_anew(repo, other):
+    reproduce("make", lambda line: None)
+    hold(repo, read={str(repo / "out.txt"): [other]})
+    said = []
+    assert reproduce("make", said.append).action == "skipped"
+    assert said == []
+    (repo / "input.txt").write_text("changed")
+    with pytest.raises(Transient, match="is busy"):
+        reproduce("make", said.append)
 
 
 def test_outside_a_dvc_repository_status_says_so(tmp_path, monkeypatch):

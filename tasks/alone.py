@@ -1,4 +1,4 @@
-"""One run of a target, and one at a stage, in one checkout: a lock on a file, which the kernel frees when a run dies."""
+"""One run of a target, and one at a stage, in one checkout: a lock on a file, which the kernel frees at any death."""
 
 from __future__ import annotations
 

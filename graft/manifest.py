@@ -75,7 +75,7 @@ def verify_manifest(folder: Path) -> dict[str, Any]:
         if not path.is_file():
             found.append(f"{path}: missing")
         elif (actual := sha256(path)) != expected:
-            found.append(f"{path}: sha256 is {actual[:12]}, the manifest says {expected[:12]}")
+            found.append(f"{path}: sha256 is {actual}, the manifest says {expected}")
     if found:
         raise CheckpointError(
             f"{folder}: {len(found)} damaged file(s)",

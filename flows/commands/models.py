@@ -14,6 +14,7 @@ from graft.evaluation.verdict import signed
 from graft.registry import Finding, audit, open_registry
 from graft.registry.events import Claimed, Event
 from graft.registry.fold import State
+from graft.settings import settings
 
 
 def list_models(as_json: bool) -> None:
@@ -121,7 +122,8 @@ def verify_all(as_json: bool) -> None:
             "Restore the registry's objects from a backup; a champion among them: `graft models rollback NAME`.",
         )
     if not as_json:
-        print(f"{len(findings)} versions verify")
+        nothing = f"there is no version in {settings().registry}; GRAFT_REGISTRY says where to look"
+        print(f"{len(findings)} versions verify" if findings else nothing)
 
 
 def _aliases(state: State, number: int) -> str:

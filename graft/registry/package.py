@@ -188,7 +188,7 @@ def _damaged(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
         if not path.is_file():
             yield f"{name}: missing"
         elif (actual := sha256(path)) != expected:
-            yield f"{name}: sha256 is {actual[:12]}, the manifest says {expected[:12]}"
+            yield f"{name}: sha256 is {actual}, the manifest says {expected}"
         elif name.endswith("config.json") and _asks_for_code(path):
             yield f"{name}: asks for remote code (auto_map), which is never run"
 

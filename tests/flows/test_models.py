@@ -82,4 +82,4 @@ def test_every_version_is_verified_and_each_fault_is_named(registry):
 
 def test_an_empty_registry_is_named_for_it_may_be_the_wrong_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert graft("models", "verify") == "there is no version in data/registry; GRAFT_REGISTRY says where to look\n"
+    assert graft("models", "verify") == "there is no version in registry; GRAFT_REGISTRY says where to look\n"

@@ -69,7 +69,7 @@ def found(images, image_processor, tmp_path, monkeypatch):
         study=Study(strategies=("linear-probe", "lp-ft"), budget_steps=2, seeds=2, folds=2, batch_size=6),
     )  # fmt: skip
     train = pa.table({"label": pa.array(np.asarray(images.labels))})
-    return Ready(PAIRS[0], tmp_path, bench, train, Data(path=""), images, images, "store")
+    return Ready(PAIRS[0], tmp_path, bench, train, Data(path="in-memory"), images, images, "store")
 
 
 def test_ours_and_the_grid_try_the_same_and_leave_nothing_behind(found, tmp_path):

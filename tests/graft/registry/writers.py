@@ -23,7 +23,8 @@ def about(state, version, who):
 
 def register(state, who="ann", claim=None):
     number = len(state.versions) + 1
-    return Registered(**about(state, number, who), digest=f"{who}-{number}", package="p", metrics={}, claim=claim)
+    digest = f"{who}-{number}".replace(" ", "-")
+    return Registered(**about(state, number, who), digest=digest, package="p", metrics={}, claim=claim)
 
 
 def promote_newest(state, who="ann"):

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 import threading
-import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from graft.errors import BadInput, GraftError, Transient
+from flows.service import Service
+from graft.errors import BadInput, Transient
 from graft.settings import settings
-from tasks.children import end_guarded, start_guarded
 
 POINTER = Path("prefect.toml")
 PREFECT = (sys.executable, "-m", "prefect", "--no-prompt")
-STARTS = 5  # of a server that ends by itself
-WATCH_SECONDS = 0.5  # between two looks whether it is there
-START_SECONDS = 180.0  # a new database takes 25 s on two free cores, and they are not always free
+WATCH_SECONDS = 0.5  # between two looks whether a server of ours is there
 
 
 def prepare_environment() -> None:
@@ -100,63 +96,36 @@ def serving(port: int, dashboard: bool) -> Iterator[str]:
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }
     command = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    path = settings().work / "prefect" / "server.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as log:
-
-        def start() -> subprocess.Popen[bytes]:
-            return start_guarded(command, stdout=log.fileno(), stderr=log.fileno(), extra=extra)
-
-        process = start()
-        try:
-            os.environ["PREFECT_API_URL"] = url  # Prefect reads it when it is imported
-            import_module("prefect.main")  # takes seconds, and the server needs some of its own meanwhile
-            wait_until_ready(url, process, path)
-        except BaseException:
-            end_guarded(process)
-            raise
-        with kept_alive(process, start):
+    log = settings().work / "prefect" / "server.log"
+    log.unlink(missing_ok=True)  # of the server before this one
+    server = Service("Prefect's server", command, log, extra, lambda: answers(url))
+    server.start()
+    try:
+        os.environ["PREFECT_API_URL"] = url  # Prefect reads it when it is imported
+        import_module("prefect.main")  # takes seconds, and the server needs some of its own meanwhile
+        server.wait()
+        with kept_running(server):
             yield url
+    finally:
+        server.end()
 
 
 @contextmanager
-def kept_alive(process: subprocess.Popen[bytes], start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[None]:
-    """Start a server again that ends by itself, such as by kill -9, while the block runs; end the last at its end.
-
-    One that ends again and again is given up: whoever needs it says so.
-    """
+def kept_running(service: Service) -> Iterator[None]:
+    """Start a service again that dies, such as by kill -9, while the block runs, and say so on standard error."""
     leaving = threading.Event()
 
     def watch() -> None:
-        nonlocal process
-        for _ in range(STARTS):
-            while process.poll() is None:
-                if leaving.wait(WATCH_SECONDS):
-                    return
-            if leaving.is_set():
-                return
-            end_guarded(process)
-            print(f"Prefect's server ended by itself ({process.returncode}); starting it again", file=sys.stderr)
-            process = start()
+        while not leaving.wait(WATCH_SECONDS):
+            service.keep(lambda line: print(line, file=sys.stderr))
 
-    watcher = threading.Thread(target=watch, name="server", daemon=True)
+    watcher = threading.Thread(target=watch, name="watcher", daemon=True)
     watcher.start()
     try:
         yield
     finally:
         leaving.set()
         watcher.join()
-        end_guarded(process)
-
-
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once the server answers; raises GraftError when it ends or takes longer than a minute."""
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-            raise GraftError(f"Prefect's server did not start; the end of {log}:\n{last}")
-        time.sleep(0.1)
 
 
 def answers(url: str) -> bool:

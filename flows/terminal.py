@@ -47,13 +47,9 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def foreseen(error: GraftError | OSError) -> GraftError | None:
     """Return what to say of an error: itself where it is ours, else of a full disk or a barred path; None of a bug."""
-    from graft.manifest import barred, disk_full, is_barred, is_disk_full
+    from graft.manifest import refused
 
-    if isinstance(error, GraftError):
-        return error
-    if is_disk_full(error):
-        return disk_full(Path(str(error.filename or ".")))
-    return barred(error) if is_barred(error) else None
+    return error if isinstance(error, GraftError) else refused(error, Path(str(error.filename or ".")))
 
 
 def complain(error: GraftError) -> None:

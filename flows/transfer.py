@@ -17,7 +17,7 @@ from flows.reconciling import reconcile
 from graft.catalog import load
 from tasks.alone import alone
 from tasks.champion import begins_from_champion, bring_champion
-from tasks.deciding import find_unchanged, foresee, settle, skipped
+from tasks.deciding import find_unchanged, foresee, settle, untrained
 from tasks.devices import device
 from tasks.pipeline import plan, require_data
 from tasks.reporting import report
@@ -55,7 +55,7 @@ def transfer(target: str, refresh: bool = False, decide: bool = False) -> dict[s
             message=f"another run of {target} is at work or waits for a person; this one leaves it to that",
         )
     except Skipped as reason:
-        return Completed(name="Skipped", message=str(reason), data=skipped(target, str(reason)))
+        return Completed(name="Skipped", message=str(reason), data=untrained(target, str(reason)))
 
 
 def run(target: str, refresh: bool, decide: bool) -> dict[str, Any]:

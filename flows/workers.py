@@ -24,6 +24,7 @@ from prefect.runtime import flow_run
 
 from graft.catalog import load
 from graft.errors import GraftError
+from tasks.deciding import untrained
 from tasks.patience import patiently
 from tasks.reporting import artifact_key
 
@@ -111,18 +112,13 @@ def row_of(target: str, run: FlowRun) -> dict[str, Any]:
     assert run.state is not None
     if run.state.is_paused():
         hours = load().target(target).retraining.ask_hours
-        return untrained(target, f"it waits for a person: Resume in the dashboard, within {hours:.3g} h")
+        return untrained(target, f"it waits for a person: Resume in the dashboard, within {hours:.3g} h", "ask")
     if run.state.type != StateType.COMPLETED:
         return {"target": target, "error": f"{run.state.name}: {run.state.message or 'no reason was given'}"}
     if run.state.name in ("Joined", "Skipped"):
         return untrained(target, str(run.state.message))
     rows = table_of(run.id, artifact_key(target, "summary"))
     return rows[0] if rows else {"target": target, "error": f"run {run.name} left no summary"}
-
-
-def untrained(target: str, why: str) -> dict[str, Any]:
-    """Return the summary of a target that was not trained."""
-    return {"target": target, "reason": why, "sentence": why, "model": ""}
 
 
 def table_of(run: UUID, key: str) -> list[dict[str, Any]]:

@@ -167,6 +167,13 @@ def barred(error: OSError) -> BadInput:
     )
 
 
+def refused(error: BaseException, place: Path) -> DiskFull | BadInput | None:
+    """Return what to say of no room below `place`, or of a path that the system refused; None of another error."""
+    if is_disk_full(error):
+        return disk_full(place)
+    return barred(error) if isinstance(error, OSError) and is_barred(error) else None
+
+
 def free_at(path: Path) -> int:
     """Return how many bytes are free where a path is or would be."""
     return shutil.disk_usage(next(near for near in (path.absolute(), *path.absolute().parents) if near.exists())).free

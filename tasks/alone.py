@@ -10,17 +10,18 @@ from graft.settings import settings
 
 
 @contextmanager
-def alone(stage: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold a stage of this checkout for as long as the block runs; where another run is at it, say so and wait.
+def alone(work: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold a piece of work in this checkout for as long as the block runs; where another run is at it, say so and wait.
 
-    DVC would refuse the second after seconds; once the first is through, the second finds the stage unchanged.
+    It is a stage, which DVC would refuse to the second after seconds, or `transfer@TARGET`. Once the first is through,
+    the second finds it done.
     """
-    path = settings().work / "turns" / stage.replace("/", "~")
+    path = settings().work / "turns" / work.replace("/", "~")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"{stage}: another run is at it in this checkout; waiting until it is through")
+            say(f"{work}: another run is at it in this checkout; waiting until it is through")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield

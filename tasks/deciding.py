@@ -12,7 +12,7 @@ from prefect.runtime import task_run
 from graft.catalog import load
 from graft.registry import open_registry
 from graft.retraining import wording
-from graft.retraining.estimate import Estimate, estimate, last_version
+from graft.retraining.estimate import Choice, Estimate, estimate, last_version
 from graft.retraining.outcome import make_record
 from graft.retraining.records import keep_record, read_records
 from graft.retraining.state import State, compare_states, read_state
@@ -73,9 +73,9 @@ def show_skip(target: str, reason: str) -> str:
     return reason
 
 
-def skipped(target: str, reason: str) -> dict[str, Any]:
-    """Return the summary of a target that was skipped."""
-    return {"target": target, "choice": "skip", "reason": reason, "sentence": reason, "model": ""}
+def untrained(target: str, why: str, choice: Choice = "skip") -> dict[str, Any]:
+    """Return the summary of a target that was not trained."""
+    return {"target": target, "choice": choice, "reason": why, "sentence": why, "model": ""}
 
 
 def state_of(target: str) -> State:

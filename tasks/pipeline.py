@@ -20,7 +20,7 @@ from graft.errors import BadInput, DataError, Killed, RemoteDamaged, Transient
 from tasks.alone import alone
 from tasks.children import Say, environment, run_child
 from tasks.objects import drop_damaged, find_damage
-from tasks.outcomes import failure, forget_outcome, read_outcome
+from tasks.outcomes import LOCKED, failure, forget_outcome, read_outcome
 from tasks.remote import Remote, cache_folder, find_remote
 from tasks.sharing import check, fetch_runs, is_shared, share, withdraw_damaged
 from tasks.shifts import changed_shifts
@@ -164,7 +164,7 @@ def stale(stages: Sequence[str]) -> dict[str, object]:
     try:
         return dict(json.loads(result.stdout))
     except ValueError:
-        if "is busy, it is being blocked by" in result.stderr:
+        if any(words in result.stderr for words in LOCKED):
             return dict.fromkeys(stages, "busy")
         lines = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.strip()]
         said = [line for line in lines if not line.startswith("Having any troubles?")]

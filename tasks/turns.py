@@ -27,7 +27,7 @@ class Taken(Exception):
 def turn(name: str, wait: bool = True) -> Iterator[None]:
     """Hold a turn for as long as the block runs; with `wait=False` raises Taken where another run has it.
 
-    Only runs of a deployment take turns: a run at a terminal works alone in its checkout.
+    Only runs of a deployment take turns: those at terminals share a checkout and no server, and have `tasks.alone`.
     """
     if deployment.id is None:
         yield

@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Thread
 
 from flows.commands.up import pointed_to, refuse_taken
+from flows.service import Service
 from flows.serving import prepare_environment, team_marker
-from flows.team.service import Service
 from flows.team.stack import Database, Stack, ended_at_last
 from flows.terminal import say, stop_on_signal
 from graft.errors import BadInput

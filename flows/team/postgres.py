@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.team.service import Service
+from flows.service import Service
 from graft.errors import BadInput, GraftError
 
 USERS = ("postgres", "nobody")  # who runs it where we are root, which PostgreSQL refuses to be

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from flows.service import Service
 from flows.serving import PREFECT, answers, free_port
 from flows.team import postgres
 from flows.team.secrets import Secrets
-from flows.team.service import Service
 from graft.errors import BadInput
 
 BUCKET = "graft"

@@ -4,17 +4,15 @@ import sys
 from typing import Any
 
 from graft.errors import DeviceLost, GraftError, OutOfMemory
-from graft.manifest import barred, disk_full, is_barred, is_disk_full
+from graft.manifest import refused
 from graft.settings import settings
 
 
 def recognise(error: Exception, step: str, name: str) -> GraftError | None:
     """Return an error of ours for a fault of the machine that was raised: disk, rights, memory, GPU."""
     words = " ".join(str(error).split())[:300]
-    if is_disk_full(error):
-        return disk_full(settings().work)
-    if isinstance(error, OSError) and is_barred(error):
-        return barred(error)
+    if (said := refused(error, settings().work)) is not None:
+        return said
     if is_out_of_memory(error):
         key = f"sources.{name}.pretraining" if step == "pretrain" else f"targets.{name}.study"
         return OutOfMemory(

@@ -1,15 +1,16 @@
 import os
-import queue
+import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 
 import pytest
 
 from flows.commands.up import pointed_to, refuse_taken
-from flows.serving import POINTER, free_port, kept_alive, known_server, running_here
+from flows.service import Service
+from flows.serving import POINTER, free_port, kept_running, known_server, running_here
 from graft.errors import BadInput, Transient
-from tasks.children import start_guarded
 
 
 @pytest.fixture(autouse=True)
@@ -52,18 +53,25 @@ def test_a_taken_port_is_bad_input_that_names_another():
     assert "PREFECT_API_URL" not in os.environ
 
 
-def test_a_server_that_is_killed_is_started_again_and_the_last_one_ends_with_us(capfd):
-    started = queue.Queue()
-    made = []
+def test_a_service_that_is_killed_is_started_again_and_the_last_one_ends_with_us(tmp_path, capfd):
+    said = tmp_path / "said"
+    line = "import os, pathlib, signal; print(os.getpid(), file=open('said', 'a'), flush=True); signal.pause()"
+    service = Service("a server", [sys.executable, "-c", line], tmp_path / "log")
+    service.start()
+    with kept_running(service):
+        for start in range(3):
+            until(lambda count=start: said.exists() and len(said.read_text().split()) > count)
+            last = int(said.read_text().split()[-1])
+            if start < 2:
+                os.kill(last, signal.SIGKILL)
+    service.end()
+    with pytest.raises(ProcessLookupError):
+        os.kill(last, 0)
+    assert capfd.readouterr().err.count("a server ended with ") == 2
 
-    def start():
-        made.append(start_guarded([sys.executable, "-c", "import signal; signal.pause()"]))
-        started.put(made[-1])
-        return made[-1]
 
-    with kept_alive(start(), start):
-        for _ in range(2):
-            started.get(timeout=60).kill()
-        assert started.get(timeout=60).poll() is None
-    assert [process.returncode is not None for process in made] == [True, True, True]
-    assert capfd.readouterr().err.count("Prefect's server ended by itself (-9); starting it again") == 2
+def until(look):
+    deadline = time.monotonic() + 120
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

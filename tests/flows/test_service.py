@@ -3,7 +3,7 @@ import sys
 import psutil
 import pytest
 
-from flows.team.service import Service
+from flows.service import Service
 from graft.errors import GraftError
 
 

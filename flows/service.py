@@ -1,4 +1,4 @@
-"""One service of the stack: its command, how to see that it answers, and what happens when it dies."""
+"""A service that is kept running: its command, how to see that it answers, and what happens when it dies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from graft.errors import GraftError
 from tasks.children import end_guarded, start_guarded
 
-START_SECONDS = 180.0
+START_SECONDS = 180.0  # a new database takes 25 s on two free cores, and they are not always free
 LONGEST_PAUSE = 30.0  # seconds between two starts of a service that keeps dying
 STEADY_SECONDS = 10.0  # a service that has run this long begins to count its deaths anew
 

@@ -18,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from graft.evaluation.verdict import HEADLINE, name_of, said_gain, sentence
+from graft.report.wording import why
 from graft.settings import settings
 from tasks.patience import is_away, show_page, show_table
 from tasks.results import decision_headline, read_metrics, summary
@@ -99,7 +100,7 @@ def candidate_rows(study: Mapping[str, Any]) -> list[dict[str, str]]:
             name_of(study["metric"]): f"{candidate['mean']:.4f} ± {candidate['standard_error'] or 0:.4f}",
             "trials": str(candidate["trials"]),
             "trained parameters": f"{candidate['trained_parameters']:,}",
-            "why": candidate["reason"],
+            "why": why(candidate),
         }
         for candidate in ranked
     ]

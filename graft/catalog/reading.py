@@ -47,7 +47,8 @@ def _parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CatalogError(f"{path}: cannot be read ({error.strerror})") from None
     except (YAMLError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        said = " ".join(str(error).split()).replace('in "<unicode string>", ', "at ")
+        raise CatalogError(f"{path}: not readable as YAML: {said}") from None
     if not isinstance(raw, dict):
         raise CatalogError(f"{path}: expected the keys sources and targets, found {type(raw).__name__}")
     return {key: value if value is not None else {} for key, value in raw.items()}

@@ -1,5 +1,8 @@
 """Numbers as people read them; what was not measured is said so."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from graft.evaluation.units import AS_IT_IS
 from graft.evaluation.verdict import name_of, signed, title_of
 
@@ -81,6 +84,11 @@ def operations(value: float | None) -> str:
     return f"{shown}{NARROW_SPACE}{unit}"
 
 
+def why(candidate: Mapping[str, Any]) -> str:
+    """Return why a candidate was taken or not; the control's learning rates are compared among themselves alone."""
+    return f"the control: {candidate['reason']}" if candidate["strategy"] == "scratch" else str(candidate["reason"])
+
+
 def money(value: float | None) -> str:
     """Return an amount in the currency of the price; small ones keep two digits."""
     if value is None:
@@ -102,4 +110,5 @@ FILTERS = {
     "size": size,
     "operations": operations,
     "money": money,
+    "why": why,
 }

@@ -86,7 +86,7 @@ def test_the_bundled_catalogue_is_valid():
         ("targets:", "tragets:", r"tragets: unknown key; did you mean 'targets'\?"),
         ("{config: {model_type: resnet}}", "{}", "exactly one of config, checkpoint, hub"),
         ("{config: {model_type: resnet}}", "{config: {depth: 3}}", "needs a model_type"),
-        ("model_type: resnet", "model_type: [", "not readable as YAML"),
+        ("model_type: resnet", "model_type: [", "not readable as YAML: while parsing .* at line \\d+, column"),
         (
             "model_type: resnet",
             "model_type: [resnet]",
